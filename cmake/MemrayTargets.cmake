@@ -1,0 +1,26 @@
+# memray_add_plugin(KIND NAME SOURCES...): one plugin, its own target (memray-KIND-NAME) and its own install component.
+# KIND is hooks, unwinder, sink or reporter; the first two are built for the target, the others for memray's processes.
+function(memray_add_plugin kind name)
+  set(target memray-${kind}-${name})
+  add_library(${target} MODULE ${ARGN})
+  set_target_properties(${target} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/memray/plugins)
+  if(kind STREQUAL "hooks" OR kind STREQUAL "unwinder")
+    target_link_libraries(${target} PRIVATE memray-target-flags memray-sdk-headers)
+  else()
+    target_compile_options(${target} PRIVATE -fvisibility=hidden)
+    target_link_libraries(${target} PRIVATE memray-host-flags memray-core fmt::fmt)
+    set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/../..")
+  endif()
+  install(TARGETS ${target} LIBRARY DESTINATION ${MEMRAY_PLUGINDIR} COMPONENT ${kind}-${name})
+endfunction()
+
+# Every folder directly below DIRS that has a CMakeLists.txt.
+function(memray_add_subdirectories)
+  foreach(dir ${ARGN})
+    file(GLOB children CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*/CMakeLists.txt)
+    foreach(child ${children})
+      get_filename_component(folder ${child} DIRECTORY)
+      add_subdirectory(${folder})
+    endforeach()
+  endforeach()
+endfunction()

@@ -1,0 +1,117 @@
+// Reporters: what people see of a capture.
+//
+// A reporter becomes a subcommand: `memray-reporter-foo.so` is `memray foo`. It declares its options, and is run with
+// their values, the opened captures and somewhere to print. The command line gives every reporter -h, and, where asked
+// for, -o/--output, -f/--force and the view selectors.
+#pragma once
+
+#include <memray/plugin.h>
+#include <memray/query.h>
+
+#include <cstdint>
+#include <iosfwd>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace memray {
+
+// The report cannot be made: the message is shown alone, exit code 1.
+class ReportError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What a reporter tells the command line about itself.
+class ReporterOptions {
+ public:
+  virtual ~ReporterOptions() = default;
+
+  // Names are long names without dashes; `short_name` is one letter or '\0'.
+  virtual void flag(std::string_view name, char short_name, std::string_view help) = 0;
+  virtual void integer(std::string_view name, char short_name, std::int64_t default_value, std::int64_t min,
+                       std::int64_t max, std::string_view help) = 0;
+  virtual void text(std::string_view name, char short_name, std::string_view default_value, std::string_view help) = 0;
+  virtual void choice(std::string_view name, char short_name, std::vector<std::string> values,
+                      std::string_view default_value, std::string_view help) = 0;
+  // At most one of these options may be given.
+  virtual void exclusive(std::vector<std::string> names) = 0;
+
+  // Adds --leaks; ReportContext::view() then tells which was chosen.
+  virtual void views() = 0;
+  // Adds -o/--output and -f/--force. The derived name is memray-<report>-<stem><suffix> beside the capture.
+  virtual void output_file(std::string_view suffix) = 0;
+  // How many capture arguments are taken; 1 unless said otherwise.
+  virtual void captures(std::size_t min, std::size_t max) = 0;
+};
+
+// One run of a reporter.
+class ReportContext {
+ public:
+  virtual ~ReportContext() = default;
+
+  virtual const Capture& capture(std::size_t i = 0) const = 0;
+  virtual std::size_t captures() const = 0;
+
+  virtual bool flag(std::string_view name) const = 0;
+  virtual std::int64_t integer(std::string_view name) const = 0;
+  virtual std::string text(std::string_view name) const = 0;  // of text and choice options
+  virtual bool given(std::string_view name) const = 0;        // on the command line, rather than by default
+  virtual View view() const = 0;
+
+  // Standard output. Writes after the reader went away (EPIPE) are dropped silently.
+  virtual std::ostream& out() const = 0;
+  virtual bool out_is_terminal() const = 0;
+  virtual bool colour() const = 0;  // wanted and possible
+  virtual int columns() const = 0;  // of the terminal; 80 where there is none
+  virtual int lines() const = 0;    // of the terminal; 24 where there is none
+
+  // A warning line on standard error.
+  virtual void warn(std::string_view text) const = 0;
+
+  // Opens the report file: the explicit or derived name, refused if it exists without --force. Written under a temporary
+  // name; commit_output() puts it in place and prints "Wrote PATH". Without commit nothing is left behind.
+  virtual std::ostream& output() = 0;
+  virtual void commit_output() = 0;
+};
+
+class Reporter {
+ public:
+  virtual ~Reporter() = default;
+  virtual void declare(ReporterOptions& options) const = 0;
+  // Returns the exit code. May throw ReportError, CaptureError or any std::exception: the MEMRAY_REPORTER entry point
+  // turns them into text before they reach the plugin's boundary.
+  virtual int run(ReportContext& context) = 0;
+};
+
+}  // namespace memray
+
+extern "C" {
+struct memray_reporter_factory {
+  memray::Reporter* (*create)();
+  void (*destroy)(memray::Reporter* reporter);
+  // Returns the exit code; when an exception ended the run, 1, with `*error` set to a malloc'ed message (else nullptr).
+  int (*run)(memray::Reporter* reporter, memray::ReportContext* context, char** error);
+};
+}
+
+namespace memray::detail {
+int run_reporter(Reporter& reporter, ReportContext& context, char** error) noexcept;
+}
+
+// Defines the plugin's descriptor for a reporter class that is default-constructible.
+#define MEMRAY_REPORTER(Class, plugin_name, plugin_description, plugin_version)                                       \
+  extern "C" {                                                                                                        \
+  static const memray_reporter_factory memray_reporter_factory_instance = {                                           \
+      []() -> memray::Reporter* { return new (std::nothrow) Class(); },                                               \
+      [](memray::Reporter* reporter) { delete reporter; },                                                            \
+      [](memray::Reporter* reporter, memray::ReportContext* context, char** error) {                                  \
+        return memray::detail::run_reporter(*reporter, *context, error);                                              \
+      }};                                                                                                             \
+  MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {                                                      \
+      MEMRAY_PLUGIN_MAGIC, MEMRAY_ABI_VERSION, MEMRAY_PLUGIN_REPORTER,   plugin_name,                                 \
+      plugin_description,  plugin_version,     &memray_reporter_factory_instance};                                    \
+  }
