@@ -7,7 +7,7 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,15 +23,28 @@ struct PluginInfo {
   std::string description;
   std::string version;
   std::filesystem::path file;
-  std::string rejected;  // why it cannot be used; empty if it can
-  bool shadowed = false; // a plugin of the same kind and name comes earlier in the search path
+  std::string rejected;   // why it cannot be used; empty if it can
+  bool shadowed = false;  // a plugin of the same kind and name comes earlier in the search path
 };
 
 // Folders searched, in order; those that do not exist are left out. `libdir` is <libdir>/memray.
 std::vector<std::filesystem::path> plugin_search_path(const std::filesystem::path& libdir);
 
-// Everything found, sorted by kind, then name, then search order. Opens each file.
-std::vector<PluginInfo> list_plugins(const std::vector<std::filesystem::path>& search_path);
+// How thoroughly plugins are looked at. Nothing of a plugin runs when only its descriptor is read; loading finds
+// missing libraries and symbols too. Plugins of the target are never loaded into memray's own processes.
+enum class Check { descriptor, load };
+
+// Everything found, sorted by kind, then name, then search order.
+std::vector<PluginInfo> list_plugins(const std::vector<std::filesystem::path>& search_path, Check check = Check::load);
+
+// The names of one kind, sorted, from file names alone.
+std::vector<std::string> plugin_names(const std::vector<std::filesystem::path>& search_path, PluginKind kind);
+
+// What one file says about itself, or why it is rejected.
+PluginInfo inspect_plugin(const std::filesystem::path& file, Check check = Check::descriptor);
+
+// memray_hooks::needs_preload of a hook backend that has passed inspection.
+bool needs_preload(const std::filesystem::path& hooks);
 
 // The file of one plugin, without opening any other. Throws PluginError, which names the folders searched and what is
 // there, and a near miss ("did you mean 'file'?").

@@ -1,0 +1,37 @@
+// The reporter side of the plugin boundary: whatever a report throws ends here and crosses as plain text.
+#include <memray/reporter.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace memray::detail {
+
+static int failed(char** error, std::string_view prefix, const char* text) noexcept {
+  const std::size_t length = std::strlen(text);
+  auto* message = static_cast<char*>(std::malloc(prefix.size() + length + 1));
+  if (message) {
+    std::memcpy(message, prefix.data(), prefix.size());
+    std::memcpy(message + prefix.size(), text, length + 1);
+  }
+  *error = message;
+  return 1;
+}
+
+int run_reporter(Reporter& reporter, ReportContext& context, char** error) noexcept {
+  *error = nullptr;
+  try {
+    return reporter.run(context);
+  } catch (const ReportError& e) {
+    return failed(error, "", e.what());
+  } catch (const CaptureError& e) {
+    return failed(error, "", e.what());
+  } catch (const std::bad_alloc&) {
+    return failed(error, "", "not enough memory for this report");
+  } catch (const std::exception& e) {
+    return failed(error, "unexpected error: ", e.what());
+  } catch (...) {
+    return failed(error, "", "unexpected error of an unknown type");
+  }
+}
+
+}  // namespace memray::detail
