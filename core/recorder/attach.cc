@@ -1,0 +1,236 @@
+// How the recorder gets into a program, and out of its way.
+//
+// The recorder is in LD_PRELOAD; `-z initfirst` makes its constructor the first code of the process to run, before any
+// other library's constructors allocate. The environment variable MEMRAY_SESSION says where the shared memory is (a
+// file of the collector's /proc entry, so nothing is left in the program's descriptor table) and which process is
+// meant: a child that got the variable by accident stays unrecorded. Variable and LD_PRELOAD entry are then removed, so
+// that the program sees the environment that it would have without us; exec.cc puts them back for an exec of this very
+// process.
+#include "thread.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+
+namespace memray::recorder {
+
+namespace {
+volatile std::uint32_t never_recording = 0;
+}
+
+Process process{.recording = &never_recording};
+
+namespace {
+
+constexpr char kSessionVariable[] = "MEMRAY_SESSION=";
+constexpr char kPreloadVariable[] = "LD_PRELOAD=";
+
+bool starts_with(const char* s, const char* prefix) {
+  while (*prefix != '\0') {
+    if (*s++ != *prefix++) return false;
+  }
+  return true;
+}
+
+bool equal(const char* a, const char* b, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return b[size] == '\0' || b[size] == ':';
+}
+
+// MEMRAY_SESSION=<pid>:<path>
+const char* parse_session(const char* value, std::uint32_t* pid) {
+  std::uint32_t number = 0;
+  while (*value >= '0' && *value <= '9') number = number * 10 + static_cast<std::uint32_t>(*value++ - '0');
+  if (*value != ':') return nullptr;
+  *pid = number;
+  return value + 1;
+}
+
+void remove_variable(char** variable) {
+  do variable[0] = variable[1];
+  while (*variable++ != nullptr);
+}
+
+// Removes from LD_PRELOAD the entries that `ours` lists, both separated by colons (or spaces).
+bool contains_entry(const char* list, const char* entry, std::size_t size) {
+  while (*list != '\0') {
+    if (equal(entry, list, size)) return true;
+    while (*list != '\0' && *list != ':') ++list;
+    if (*list == ':') ++list;
+  }
+  return false;
+}
+
+void strip_preload(char** variable, const char* ours) {
+  char* value = *variable + sizeof kPreloadVariable - 1;
+  char* to = value;
+  const char* from = value;
+  while (*from != '\0') {
+    const char* entry = from;
+    while (*from != '\0' && *from != ':' && *from != ' ') ++from;
+    const auto size = static_cast<std::size_t>(from - entry);
+    const bool keep = size != 0 && !contains_entry(ours, entry, size);
+    const char separator = *from;
+    if (separator != '\0') ++from;
+    if (!keep) continue;
+    if (to != value) *to++ = ':';
+    for (std::size_t i = 0; i < size; ++i) *to++ = entry[i];
+  }
+  *to = '\0';
+  if (to == value) remove_variable(variable);
+}
+
+void fail(const char* why) {
+  session::Image& image = *process.image;
+  std::size_t i = 0;
+  for (; why[i] != '\0' && i + 1 < sizeof image.why; ++i) image.why[i] = why[i];
+  image.why[i] = '\0';
+  image.state.store(session::ImageState::failed, std::memory_order_release);
+}
+
+const memray_plugin_descriptor* load(const char* file, memray_plugin_kind kind) {
+  void* library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  if (!library) return nullptr;
+  const auto* plugin = static_cast<const memray_plugin_descriptor*>(dlsym(library, "memray_plugin"));
+  if (!plugin || plugin->magic != MEMRAY_PLUGIN_MAGIC || plugin->abi_version != MEMRAY_ABI_VERSION ||
+      plugin->kind != static_cast<std::uint32_t>(kind)) {
+    return nullptr;
+  }
+  return plugin;
+}
+
+bool load_plugins() {
+  const session::Control& control = *process.control;
+  for (std::uint32_t i = 0; i < control.unwinders_count; ++i) {
+    const auto* plugin = load(text(control.unwinders[i]), MEMRAY_PLUGIN_UNWINDER);
+    if (!plugin) return fail("an unwinder plugin could not be loaded into the program"), false;
+    const auto* unwinder = static_cast<const memray_unwinder*>(plugin->interface);
+    if (const char* why = unwinder->attach(&unwinder_host)) return fail(why), false;
+    process.unwinders[unwinder->kind] = unwinder;
+  }
+  for (std::uint32_t i = 0; i < control.hooks_count; ++i) {
+    const auto* plugin = load(text(control.hooks[i]), MEMRAY_PLUGIN_HOOKS);
+    if (!plugin) return fail("a hook plugin could not be loaded into the program"), false;
+    const auto* hooks = static_cast<const memray_hooks*>(plugin->interface);
+    if (const char* why = hooks->attach(&recorder_interface())) return fail(why), false;
+    process.hooks[process.hooks_count++] = hooks;
+  }
+  for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
+    if (const char* why = process.hooks[i]->install()) return fail(why), false;
+  }
+  return true;
+}
+
+bool map_session(const char* path) {
+  const int fd = sys::open(path, O_RDWR);
+  if (fd < 0) return false;
+  void* session = sys::map_shared(fd, session::kSessionBytes);
+  sys::close(fd);
+  if (!session) return false;
+  auto* control = static_cast<session::Control*>(session);
+  void* page = sys::map(4096);
+  if (control->magic != session::kMagic || control->version != session::kVersion || !page) {
+    sys::unmap(session, session::kSessionBytes);
+    return false;
+  }
+  sys::call(SYS_madvise, reinterpret_cast<long>(page), 4096, MADV_WIPEONFORK);
+  process.recording = static_cast<volatile std::uint32_t*>(page);
+  process.control = control;
+  process.start_stamp = control->start_stamp;
+  process.use_tsc = control->clock == session::Clock::tsc;
+  process.session = session;
+  return true;
+}
+
+bool take_image() {
+  session::Control& control = *process.control;
+  const std::uint32_t number = control.images.fetch_add(1, std::memory_order_acq_rel);
+  if (number >= session::kMaxImages) return false;
+  process.image_number = number;
+  process.image = &control.image[number];
+  process.image->pid = process.pid;
+  process.image->parent_pid = sys::getppid();
+  process.image->start_stamp = now();
+  return true;
+}
+
+void begin() {
+  if (!load_plugins()) return;
+  bool waits_for_program = false;
+  if (process.control->start_with_program) {
+    waits_for_program = true;  // a wrapper (the shell of a pyenv shim) is not what is to be recorded
+    for (const memray_unwinder* unwinder : process.unwinders) {
+      if (unwinder && unwinder->start_with_program && unwinder->start_with_program()) process.image->python = 1;
+    }
+  }
+  process.image->state.store(session::ImageState::attached, std::memory_order_release);
+  if (!waits_for_program) start_recording();
+}
+
+void attach(char** envp) {
+  char** session_variable = nullptr;
+  char** preload_variable = nullptr;
+  for (char** variable = envp; *variable; ++variable) {
+    if (starts_with(*variable, kSessionVariable)) session_variable = variable;
+    if (starts_with(*variable, kPreloadVariable)) preload_variable = variable;
+  }
+  if (!session_variable) return;
+  const char* path = parse_session(*session_variable + sizeof kSessionVariable - 1, &process.pid);
+  const bool meant = path && process.pid == sys::getpid() && map_session(path);
+  if (meant && preload_variable) strip_preload(preload_variable, text(process.control->preload));
+  for (char** variable = envp; *variable; ++variable) {
+    if (starts_with(*variable, kSessionVariable)) {
+      remove_variable(variable);
+      break;
+    }
+  }
+  if (meant && take_image()) begin();
+}
+
+__attribute__((constructor)) void recorder_loaded(int, char**, char** envp) {
+  if (envp) attach(envp);
+}
+
+int define_code_for_plugins(const memray_code* code) { return define_code(code); }
+
+}  // namespace
+
+const memray_unwinder_host unwinder_host = {
+    sizeof(memray_unwinder_host),
+    0,
+    sys::map,
+    sys::unmap,
+    define_code_for_plugins,
+    describe,
+    warn,
+    start_recording,
+    stop_recording,
+};
+
+void start_recording() {
+  if (!process.session || *process.recording || sys::getpid() != process.pid) return;
+  process.epoch.fetch_add(1, std::memory_order_acq_rel);
+  for (const memray_unwinder* unwinder : process.unwinders) {
+    if (unwinder && unwinder->recording_changed) unwinder->recording_changed(1);
+  }
+  for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
+    if (const char* name = process.hooks[i]->allocator_name()) describe("allocator", name);
+  }
+  write_mark(session::kStart);
+  *process.recording = 1;
+}
+
+void stop_recording() {
+  if (!process.session || !*process.recording || sys::getpid() != process.pid) return;
+  *process.recording = 0;
+  write_mark(session::kStop);
+  for (const memray_unwinder* unwinder : process.unwinders) {
+    if (unwinder && unwinder->recording_changed) unwinder->recording_changed(0);
+  }
+  for (std::uint32_t i = 0; i < process.hooks_count; ++i) process.hooks[i]->uninstall();
+}
+
+void abandon_recording() { *process.recording = 0; }
+
+}  // namespace memray::recorder

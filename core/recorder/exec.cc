@@ -1,0 +1,62 @@
+// exec of the recorded process: the new image is recorded too, so it gets back the variables that attach.cc removed.
+#include "process.h"
+#include "syscalls.h"
+
+namespace memray::recorder {
+
+namespace {
+
+constexpr char kPreload[] = "LD_PRELOAD=";
+
+bool is_preload(const char* variable) {
+  for (std::size_t i = 0; kPreload[i] != '\0'; ++i) {
+    if (variable[i] != kPreload[i]) return false;
+  }
+  return true;
+}
+
+std::size_t length(const char* s) {
+  std::size_t n = 0;
+  while (s[n] != '\0') ++n;
+  return n;
+}
+
+char* append(char* to, const char* s) {
+  while (*s != '\0') *to++ = *s++;
+  return to;
+}
+
+}  // namespace
+
+// The storage holds the pointer array, then the text of LD_PRELOAD; MEMRAY_SESSION's text lives in the shared memory.
+char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size) {
+  if (!process.session || sys::getpid() != process.pid) return storage ? envp : nullptr;
+  static char* const nothing[] = {nullptr};
+  if (!envp) envp = nothing;
+  const char* ours = text(process.control->preload);
+  const char* theirs = "";
+  std::size_t count = 0;
+  for (; envp[count]; ++count) {
+    if (is_preload(envp[count])) theirs = envp[count] + sizeof kPreload - 1;
+  }
+  const std::size_t array = (count + 3) * sizeof(char*);
+  const std::size_t needed = array + sizeof kPreload + length(ours) + 1 + length(theirs);
+  if (!storage) return reinterpret_cast<char* const*>(needed);
+  if (storage_size < needed) return envp;
+
+  auto** variables = static_cast<char**>(storage);
+  char* preload = static_cast<char*>(storage) + array;
+  char* end = append(append(preload, kPreload), ours);
+  if (*theirs != '\0') end = append(append(end, ":"), theirs);
+  *end = '\0';
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!is_preload(envp[i])) variables[n++] = envp[i];
+  }
+  variables[n++] = preload;
+  variables[n++] = const_cast<char*>(text(process.control->session_variable));
+  variables[n] = nullptr;
+  return variables;
+}
+
+}  // namespace memray::recorder

@@ -1,0 +1,58 @@
+// What the recorder knows about the process it is in.
+#pragma once
+
+#include "session/layout.h"
+
+#include <memray/hooks.h>
+#include <memray/unwinder.h>
+
+#include <atomic>
+#include <cstdint>
+
+namespace memray::recorder {
+
+struct Process {
+  void* session = nullptr;  // the shared mapping; nullptr: this process is not recorded
+  session::Control* control = nullptr;
+  session::Image* image = nullptr;
+  std::uint32_t image_number = 0;
+  std::uint32_t pid = 0;
+  std::uint64_t start_stamp = 0;
+  bool use_tsc = true;
+
+  // On a page of its own that is wiped in a forked child. Until it is mapped, a word that is always zero.
+  volatile std::uint32_t* recording = nullptr;
+
+  // Raised when recording starts, so that threads forget stacks seen in an earlier recording.
+  std::atomic<std::uint32_t> epoch{1};
+
+  const memray_hooks* hooks[session::kMaxPlugins] = {};
+  std::uint32_t hooks_count = 0;
+  const memray_unwinder* unwinders[MEMRAY_STACK_KINDS] = {};
+};
+
+extern Process process;
+
+inline const char* text(std::uint32_t offset) { return process.control->texts + offset; }
+
+// The interface that hook backends get.
+const memray_recorder& recorder_interface();
+extern const memray_unwinder_host unwinder_host;
+
+// Ends recording in this process for good: the collector is gone, or asked for it.
+void abandon_recording();
+
+void write_mark(std::uint8_t item);
+
+void start_recording();
+void stop_recording();
+
+// exec.cc
+char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size);
+
+// definitions.cc
+int define_code(const memray_code* code);
+void describe(const char* key, const char* value);
+void warn(const char* text);
+
+}  // namespace memray::recorder

@@ -1,0 +1,63 @@
+// The recorder's state of one thread, and the chunk that it writes to.
+#pragma once
+
+#include "process.h"
+#include "syscalls.h"
+
+#include <time.h>
+
+namespace memray::recorder {
+
+inline constexpr std::uint32_t kPendingWords = 4 * 32;
+inline constexpr std::uint32_t kUnknownDepth = 0xffff'ffff;  // whatever the stack is, it is to be written
+
+struct Thread {
+  std::uint64_t* cursor = nullptr;  // next free word of the chunk
+  std::uint64_t* end = nullptr;
+  session::ChunkHeader* chunk = nullptr;
+  volatile std::uint32_t busy = 0;  // inside the recorder: whoever interrupts must not touch the chunk
+  std::uint32_t epoch = 0;
+  void* stacks[MEMRAY_STACK_KINDS] = {};
+  std::uint32_t depth[MEMRAY_STACK_KINDS] = {kUnknownDepth, kUnknownDepth};  // of the stacks as last written
+  std::uint32_t number = 0;
+  std::uint32_t os_tid = 0;
+  std::uint32_t sequence = 0;
+  // Items of signal handlers that interrupted the recorder, appended when it has finished.
+  volatile std::uint32_t pending = 0;
+  std::uint64_t pending_words[kPendingWords] = {};
+};
+
+extern __thread Thread* this_thread;
+
+// Makes this_thread. nullptr where that is impossible: the event is counted as dropped.
+Thread* begin_thread();
+
+// Replaces the thread's full (or missing) chunk. False if there is none to be had: recording is over then.
+bool next_chunk(Thread* thread, std::uint32_t number);
+
+// Forgets the stacks that were seen in an earlier recording.
+void renew_thread(Thread* thread);
+
+void flush_pending(Thread* thread);
+void add_pending(Thread* thread, const std::uint64_t* words, std::uint32_t count);
+
+inline std::uint64_t now() {
+  if (__builtin_expect(process.use_tsc, true)) return session::read_tsc() - process.start_stamp;
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec) -
+         process.start_stamp;
+}
+
+// Room for `words` more words in the chunk.
+inline bool reserve(Thread* thread, std::uint32_t words) {
+  if (__builtin_expect(thread->end - thread->cursor >= static_cast<std::ptrdiff_t>(words), true)) return true;
+  return next_chunk(thread, thread->number);
+}
+
+inline void commit(Thread* thread) {
+  const auto bytes = reinterpret_cast<char*>(thread->cursor) - reinterpret_cast<char*>(thread->chunk + 1);
+  thread->chunk->committed.store(static_cast<std::uint32_t>(bytes), std::memory_order_release);
+}
+
+}  // namespace memray::recorder

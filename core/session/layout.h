@@ -1,0 +1,195 @@
+// The memory that recorder and collector share.
+//
+// A session is one memfd, made by the collector and mapped by the program being profiled. It begins with a Control page
+// group and goes on with a pool of chunks. A thread that records leases a chunk, appends items to it and publishes each
+// with one release store of `committed`; when the chunk is full it leases another. The collector visits all leased
+// chunks at every tick, reads what is committed, and gives chunks that are full and read back to the pool. Nobody holds
+// a lock, nobody makes a system call to pass a record on, and whatever was committed survives the death of the program.
+//
+// Pages are reused in last-in-first-out order, so that a program keeps writing to memory that its cache already holds.
+//
+// Items are sequences of 64-bit words. The low byte of the first word says what the item is. For items with a time the
+// other 56 bits are the stamp: ticks of the session's clock since Control::start_stamp.
+//
+//   allocation        kAllocation   | kind   [stamp]  address  size
+//   deallocation      kDeallocation | kind   [stamp]  address
+//   mapping           kMapping               [stamp]  address  length  flags | fd << 32
+//   unmapping         kUnmapping             [stamp]  address  length
+//   exec, exec failed kExec, kExecFailed     [stamp]
+//   start, stop       kStart, kStop          [stamp]
+//   thread name       kThreadName            [stamp]  size     bytes, padded to words
+//   stack change      kStack                 stack kind (8 bits), keep (24), count (24)   then `count` frame words
+//
+// A stack change holds for the items of its thread that follow. Definitions (code objects, texts for the metadata,
+// warnings) come in a chunk chain of their own, one for each process image, written under a lock of that process:
+//
+//   definition part   kDefinition            last part (8 bits), bytes (32)               then bytes, padded to words
+//
+// The parts of one definition joined are: kind (8 bytes), then fields, see recorder/definitions.cc.
+//
+// Why definitions are never late: a code object is committed here before its number is published in the program, so
+// before any thread can commit a stack that names it. The collector first notes how far every event chunk is committed,
+// then reads all definitions, then the events up to the noted places.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace memray::session {
+
+inline constexpr std::uint64_t kMagic = 0x53534553'594d454dull;
+inline constexpr std::uint32_t kVersion = 1;
+
+inline constexpr std::size_t kChunkBytes = 32 * 1024;
+inline constexpr std::uint32_t kMaxChunks = 2048;
+inline constexpr std::uint32_t kMaxImages = 64;
+inline constexpr std::size_t kTextBytes = 32 * 1024;
+inline constexpr std::uint32_t kMaxPlugins = 8;
+inline constexpr std::uint32_t kDeadRing = 256;
+inline constexpr std::uint32_t kNoChunk = 0xffff'ffff;
+
+// Chunks that may be out at once: these, and so many more for each thread.
+inline constexpr std::uint32_t kBaseChunks = 448;
+inline constexpr std::uint32_t kChunksPerThread = 4;
+
+enum Item : std::uint8_t {
+  kEnd = 0,
+  kAllocation = 0x10,    // | memray_allocator
+  kDeallocation = 0x20,  // | memray_allocator
+  kMapping = 0x30,
+  kUnmapping = 0x31,
+  kExec = 0x40,
+  kExecFailed = 0x41,
+  kStart = 0x42,
+  kStop = 0x43,
+  kThreadName = 0x50,
+  kStack = 0x60,
+  kDefinition = 0x70,
+};
+
+enum class Definition : std::uint64_t {
+  code = 1,      // memray_code, see recorder/definitions.cc
+  metadata = 2,  // key '\0' value
+  warning = 3,   // text
+};
+
+constexpr std::uint64_t stack_item(std::uint32_t kind, std::uint32_t keep, std::uint32_t count) {
+  return kStack | std::uint64_t{kind} << 8 | std::uint64_t{keep} << 16 | std::uint64_t{count} << 40;
+}
+inline constexpr std::uint32_t kMaxStackDepth = (1u << 24) - 1;
+
+enum class ChunkState : std::uint32_t { free = 0, open = 1, full = 2 };
+
+struct ChunkHeader {
+  std::atomic<std::uint32_t> committed;  // bytes of items, after the header
+  std::atomic<ChunkState> state;
+  std::uint32_t image;
+  std::uint32_t thread;  // number in its image, from 1; 0: definitions
+  std::uint32_t os_tid;
+  std::uint32_t sequence;  // in its thread, from 0
+  std::uint32_t next_free;
+  std::uint32_t padding[9];
+};
+static_assert(sizeof(ChunkHeader) == 64);
+inline constexpr std::size_t kChunkCapacity = kChunkBytes - sizeof(ChunkHeader);
+
+enum class ImageState : std::uint32_t { none = 0, attached = 1, failed = 2 };
+
+struct Image {
+  std::atomic<ImageState> state;
+  std::uint32_t pid;
+  std::uint32_t parent_pid;
+  std::uint32_t python;                // start_with_program found an interpreter
+  std::uint64_t start_stamp;           // relative
+  std::atomic<std::uint32_t> threads;  // made so far
+  // Numbers of threads that the collector found dead: a ring that it fills and that new threads drain.
+  std::atomic<std::uint32_t> dead_announced;
+  std::atomic<std::uint32_t> dead_taken;
+  std::atomic<std::uint32_t> dead[kDeadRing];
+  char why[256];  // state failed: one line
+};
+
+enum class Clock : std::uint32_t { tsc = 0, monotonic = 1 };
+
+struct Control {
+  std::uint64_t magic;
+  std::uint32_t version;
+  Clock clock;
+  std::uint64_t start_stamp;
+  std::uint32_t target_pid;
+  std::uint32_t collector_pid;
+  std::uint32_t start_with_program;
+  std::uint32_t hooks_count;
+  std::uint32_t unwinders_count;
+  std::uint32_t texts_used;
+  std::uint32_t recorder;            // offsets into `texts`
+  std::uint32_t hooks[kMaxPlugins];  // plugin files
+  std::uint32_t unwinders[kMaxPlugins];
+  std::uint32_t preload;           // our part of LD_PRELOAD
+  std::uint32_t session_variable;  // "MEMRAY_SESSION=..."
+
+  std::atomic<std::uint32_t> images;   // slots of `image` taken
+  std::atomic<std::uint64_t> dropped;  // events that found no place
+
+  // The pool: a stack of returned chunks (tag in the high half against ABA, chunk + 1 in the low half) above chunks
+  // [fresh, limit) that were never used.
+  alignas(64) std::atomic<std::uint64_t> free_list;
+  std::atomic<std::uint32_t> fresh;
+  std::atomic<std::uint32_t> limit;
+
+  // Futex word: incremented when chunks were given back while somebody waited.
+  alignas(64) std::atomic<std::uint32_t> space;
+  std::atomic<std::uint32_t> waiters;
+  std::atomic<std::uint32_t> waits;  // how often a thread had to wait
+
+  alignas(64) Image image[kMaxImages];
+  char texts[kTextBytes];
+};
+
+inline constexpr std::size_t kPoolOffset = (sizeof(Control) + 4095) / 4096 * 4096;
+inline constexpr std::size_t kSessionBytes = kPoolOffset + kMaxChunks * kChunkBytes;
+
+inline ChunkHeader* chunk_at(void* session, std::uint32_t chunk) {
+  return reinterpret_cast<ChunkHeader*>(static_cast<std::byte*>(session) + kPoolOffset + chunk * kChunkBytes);
+}
+inline std::uint64_t* chunk_words(ChunkHeader* chunk) { return reinterpret_cast<std::uint64_t*>(chunk + 1); }
+
+inline std::uint32_t pop_chunk(void* session) {
+  auto* control = static_cast<Control*>(session);
+  std::uint64_t head = control->free_list.load(std::memory_order_acquire);
+  while (static_cast<std::uint32_t>(head) != 0) {
+    const std::uint32_t chunk = static_cast<std::uint32_t>(head) - 1;
+    const std::uint64_t next = ((head >> 32) + 1) << 32 | chunk_at(session, chunk)->next_free;
+    if (control->free_list.compare_exchange_weak(head, next, std::memory_order_acq_rel)) return chunk;
+  }
+  std::uint32_t fresh = control->fresh.load(std::memory_order_relaxed);
+  while (fresh < control->limit.load(std::memory_order_relaxed)) {
+    if (control->fresh.compare_exchange_weak(fresh, fresh + 1, std::memory_order_acq_rel)) return fresh;
+  }
+  return kNoChunk;
+}
+
+inline void push_chunk(void* session, std::uint32_t chunk) {
+  auto* control = static_cast<Control*>(session);
+  std::uint64_t head = control->free_list.load(std::memory_order_relaxed);
+  std::uint64_t next;
+  do {
+    chunk_at(session, chunk)->next_free = static_cast<std::uint32_t>(head);
+    next = ((head >> 32) + 1) << 32 | (chunk + 1);
+  } while (!control->free_list.compare_exchange_weak(head, next, std::memory_order_acq_rel));
+}
+
+#if defined(__x86_64__)
+inline std::uint64_t read_tsc() { return __builtin_ia32_rdtsc(); }
+#elif defined(__aarch64__)
+inline std::uint64_t read_tsc() {
+  std::uint64_t value;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(value));
+  return value;
+}
+#else
+#error "memray supports x86-64 and aarch64"
+#endif
+
+}  // namespace memray::session
