@@ -1,0 +1,134 @@
+// Totals over everything that was allocated. The pass only counts by site, which already says stack, allocator and
+// mostly the size; all else is worked out from the sites afterwards. Sizes that differ from call to call are counted
+// one by one.
+
+#include <memray/query.h>
+
+#include <algorithm>
+#include <tuple>
+#include <unordered_map>
+
+#include "query/histogram.h"
+#include "query/packages.h"
+
+namespace memray {
+namespace {
+
+struct SiteTotal {
+  std::uint64_t bytes = 0;
+  std::uint64_t count = 0;
+  bool fixed_size = false;
+};
+
+using CountBySize = std::unordered_map<std::uint64_t, std::uint64_t>;
+
+struct LocationHash {
+  std::size_t operator()(const Location& location) const {
+    constexpr std::uint64_t kMix = 0x9e3779b97f4a7c15;
+    const std::uint64_t name = std::uint64_t{index(location.function)} << 32 | index(location.file);
+    const std::uint64_t hash = (name * kMix ^ location.line) * kMix;
+    return hash ^ hash >> 32;
+  }
+};
+
+Location innermost(const Definitions& definitions, const Site& site) {
+  const StackId stack = site.stack != kNoStack ? site.stack : site.native_stack;
+  if (stack == kNoStack) return {};
+  const FrameId id = definitions.stack(stack).frame;
+  if (const auto locations = definitions.locations(id); !locations.empty()) return locations.front();
+  const Frame& frame = definitions.frame(id);
+  if (frame.module == kNoModule) return {};
+  return {kNoString, definitions.module(frame.module).path, 0};
+}
+
+// The first `count` in descending order of `measure`, equals in the order they came.
+template <typename Total>
+std::vector<Total> top(const std::vector<Total>& totals, std::size_t count, std::uint64_t Total::*measure) {
+  std::vector<std::size_t> order(totals.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  const std::size_t kept = std::min(count, order.size());
+  std::ranges::partial_sort(
+      order, order.begin() + static_cast<std::ptrdiff_t>(kept), [&](std::size_t a, std::size_t b) {
+        return totals[a].*measure != totals[b].*measure ? totals[a].*measure > totals[b].*measure : a < b;
+      });
+  std::vector<Total> result;
+  for (std::size_t i = 0; i < kept; ++i) result.push_back(totals[order[i]]);
+  return result;
+}
+
+void count_locations(const Definitions& definitions, const std::vector<SiteId>& order,
+                     const std::vector<SiteTotal>& sites, std::size_t largest, Statistics& statistics) {
+  std::vector<LocationTotal> totals;
+  std::unordered_map<Location, std::size_t, LocationHash> numbers;
+  for (const SiteId id : order) {
+    const Location location = innermost(definitions, definitions.site(id));
+    const auto [entry, fresh] = numbers.try_emplace(location, totals.size());
+    if (fresh) totals.push_back({location, 0, 0});
+    totals[entry->second].bytes += sites[index(id)].bytes;
+    totals[entry->second].count += sites[index(id)].count;
+  }
+  statistics.top_by_bytes = top(totals, largest, &LocationTotal::bytes);
+  statistics.top_by_count = top(totals, largest, &LocationTotal::count);
+}
+
+void count_packages(const Capture& capture, const std::vector<SiteId>& order, const std::vector<SiteTotal>& sites,
+                    std::size_t largest, Statistics& statistics) {
+  const Definitions& definitions = capture.definitions();
+  const bool python = std::ranges::any_of(order, [&](SiteId id) { return definitions.site(id).stack != kNoStack; });
+  if (!python) return;
+  PackageOfStacks packages = packages_of_stacks(capture);
+  std::vector<PackageTotal> totals;
+  std::vector<std::size_t> numbers(packages.names.size(), packages.names.size());
+  for (const SiteId id : order) {
+    const std::uint32_t package = packages.of_stack[index(definitions.site(id).stack)];
+    if (numbers[package] == packages.names.size()) {
+      numbers[package] = totals.size();
+      totals.push_back({packages.names[package], 0, 0});
+    }
+    totals[numbers[package]].bytes += sites[index(id)].bytes;
+    totals[numbers[package]].count += sites[index(id)].count;
+  }
+  statistics.top_packages_by_bytes = top(totals, largest, &PackageTotal::bytes);
+  statistics.top_packages_by_count = top(totals, largest, &PackageTotal::count);
+}
+
+}  // namespace
+
+Statistics statistics(const Capture& capture, std::size_t largest) {
+  const Definitions& definitions = capture.definitions();
+  std::vector<SiteTotal> sites(definitions.sites());
+  for (std::uint32_t i = 0; i < sites.size(); ++i) sites[i].fixed_size = definitions.site(SiteId{i}).fixed_size;
+  std::vector<SiteId> order;
+  CountBySize count_by_size;
+
+  capture.events(Columns::none, [&](std::span<const Event> events) {
+    for (const Event& event : events) {
+      if (event.kind != Event::Kind::allocation) continue;
+      SiteTotal& site = sites[index(event.site)];
+      if (site.count == 0) order.push_back(event.site);
+      site.bytes += event.size;
+      site.count += 1;
+      if (!site.fixed_size) ++count_by_size[event.size];
+    }
+    return true;
+  });
+
+  Statistics statistics;
+  statistics.peak_bytes = capture.totals().peak_bytes;
+  for (const SiteId id : order) {
+    const Site& site = definitions.site(id);
+    const SiteTotal& total = sites[index(id)];
+    statistics.allocations += total.count;
+    statistics.allocated_bytes += total.bytes;
+    statistics.count_by_allocator[site.allocator] += total.count;
+    if (site.fixed_size) count_by_size[site.size] += total.count;
+  }
+  statistics.count_by_size.assign(count_by_size.begin(), count_by_size.end());
+  std::ranges::sort(statistics.count_by_size);
+  statistics.histogram = size_histogram(statistics.count_by_size);
+  count_locations(definitions, order, sites, largest, statistics);
+  count_packages(capture, order, sites, largest, statistics);
+  return statistics;
+}
+
+}  // namespace memray
