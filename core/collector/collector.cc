@@ -1,0 +1,354 @@
+#include "collector/collector.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+
+namespace memray::collector {
+
+namespace {
+
+constexpr std::uint64_t kForever = std::numeric_limits<std::uint64_t>::max();
+
+// Stamps may be taken by the processor some instructions early. A cut ignores what is younger than this many ticks
+// (about a microsecond) so that the rule of `Streams` holds for them as well.
+constexpr std::uint64_t kStampSlack = 4096;
+
+constexpr std::size_t kBatch = 4096;
+
+std::uint8_t item_of(std::uint64_t word) { return static_cast<std::uint8_t>(word); }
+std::uint64_t stamp_of(std::uint64_t word) { return word >> 8; }
+
+// Words of the item that starts at words[0]; 0 if it is no item.
+std::size_t item_size(std::span<const std::uint64_t> words) {
+  const std::uint8_t item = item_of(words[0]);
+  if (item == session::kMapping) return 4;
+  if (item == session::kUnmapping) return 3;
+  switch (item & 0xf0) {
+    case session::kAllocation:
+      return 3;
+    case session::kDeallocation:
+      return 2;
+    case session::kExec:
+      return 1;
+    case session::kThreadName:
+      return words.size() < 2 ? 0 : 2 + (words[1] + 7) / 8;
+    case session::kStack:
+      return 1 + (words[0] >> 40);
+    default:
+      return 0;
+  }
+}
+
+std::string command_line_of(std::uint32_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/cmdline", pid), std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  while (!text.empty() && text.back() == '\0') text.pop_back();
+  std::ranges::replace(text, '\0', ' ');
+  return text;
+}
+
+}  // namespace
+
+Collector::Collector(Session& session, Sink& sink, const Metadata& metadata)
+    : session_(session),
+      sink_(sink),
+      metadata_(metadata),
+      matcher_(definitions_),
+      streams_(session.base(), [this](Stream& stream) {
+        if (stream.thread() == 0) return;
+        find_images();
+        if (stream.image() >= images_.size()) return;
+        const Image& image = images_[stream.image()];
+        stream.id = definitions_.add_thread({image.process(), stream.thread(), stream.os_tid(), kNoString});
+        if (stream.os_tid() == session_.control().target_pid && index(metadata_.main_thread) == 0) {
+          metadata_.main_thread = stream.id;
+          metadata_changed_ = true;
+        }
+      }) {
+  metadata_.start_time_ns = clock_.start_realtime_ns();
+  if (sink_.input() == Sink::Input::blocks) {
+    encoder_ = std::make_unique<Encoder>(definitions_, metadata_, EncoderOptions{},
+                                         [this](const Block& block) { receive(block); });
+  }
+}
+
+bool Collector::drain(bool last) {
+  const std::uint64_t now = session_.now();
+  clock_.adjust(now);
+  find_images();
+  streams_.note_positions(false);
+  streams_.note_positions(true);
+  const bool busy = streams_.chunks_in_use() > session::kBaseChunks / 4;
+  read_definitions();
+  merge(last ? kForever : now < kStampSlack ? 0 : now - kStampSlack);
+
+  auto& control = session_.control();
+  if (control.waiters.load(std::memory_order_acquire) != 0) session_.wake_waiters();
+  if (!last) {
+    const auto threads = static_cast<std::uint32_t>(streams_.all().size());
+    control.limit.store(std::min(session::kMaxChunks, session::kBaseChunks + threads * session::kChunksPerThread));
+    streams_.collect_dead(control.target_pid, streams_.chunks_in_use() > session::kBaseChunks / 2);
+  }
+  if (encoder_ && std::exchange(metadata_changed_, false)) encoder_->update_metadata(metadata_);
+  return busy;
+}
+
+void Collector::find_images() {
+  const auto& control = session_.control();
+  const std::uint32_t count = std::min(control.images.load(std::memory_order_acquire), session::kMaxImages);
+  while (images_.size() < count) {
+    const auto number = static_cast<std::uint32_t>(images_.size());
+    const session::Image& shared = control.image[number];
+    if (shared.pid == 0) return;
+    const std::string command = number == 0 ? metadata_.command_line : command_line_of(shared.pid);
+    const ProcessId process = definitions_.add_process(
+        {shared.pid, shared.parent_pid, definitions_.add_string(command), clock_.time_of(shared.start_stamp)});
+    images_.emplace_back(number, process, definitions_);
+  }
+}
+
+void Collector::read_definitions() {
+  for (auto& stream : streams_.all()) {
+    if (stream->thread() != 0 || stream->image() >= images_.size()) continue;
+    Image& image = images_[stream->image()];
+    while (streams_.advance(*stream)) {
+      const auto words = stream->readable();
+      const std::uint64_t head = words[0];
+      const std::size_t bytes = static_cast<std::uint32_t>(head >> 16);
+      const std::size_t size = 1 + (bytes + 7) / 8;
+      if (item_of(head) != session::kDefinition || size > words.size()) {
+        stream->consume(words.size());
+        damaged_ = true;
+        continue;
+      }
+      const auto part = std::as_bytes(words.subspan(1)).first(bytes);
+      stream->definition.insert(stream->definition.end(), part.begin(), part.end());
+      stream->consume(size);
+      if ((head >> 8 & 0xff) == 0) continue;
+      image.define(stream->definition);
+      stream->definition.clear();
+    }
+    for (auto& [key, value] : image.facts) {
+      if (key == "python_version") {
+        metadata_.python_version = value;
+      } else if (key == "python_allocator") {
+        metadata_.python_allocator = value;
+      } else {
+        std::erase_if(metadata_.extra, [&](const auto& entry) { return entry.first == key; });
+        metadata_.extra.emplace_back(key, value);
+      }
+      metadata_changed_ = true;
+    }
+    image.facts.clear();
+    for (const std::string& warning : image.warnings) {
+      if (on_warning) on_warning(warning);
+    }
+    image.warnings.clear();
+  }
+}
+
+// Threads are merged by time stamp up to the watermark. Total order matters little; what matters is that the events of
+// one address come in the order in which they happened, and they do: an allocation is committed before its wrapper
+// returns, so before anybody can free the block; a free is stamped and committed before the block is really freed, so
+// before anybody can get it again. With W = the time just before positions were noted, an item stamped at or before W
+// has every item it depends on in the same cut.
+void Collector::merge(std::uint64_t watermark) {
+  const auto later = std::greater<>{};
+  auto push = [&](Stream* stream) {
+    if (!find_stamped_item(*stream)) return;
+    const std::uint64_t stamp = stamp_of(stream->readable()[0]);
+    if (stamp > watermark) return;
+    heap_.emplace_back(stamp, stream);
+    std::push_heap(heap_.begin(), heap_.end(), later);
+  };
+  for (auto& stream : streams_.all()) {
+    if (stream->thread() != 0 && stream->image() < images_.size()) push(stream.get());
+  }
+  while (!heap_.empty()) {
+    std::pop_heap(heap_.begin(), heap_.end(), later);
+    Stream* stream = heap_.back().second;
+    heap_.pop_back();
+    const std::uint64_t until = heap_.empty() ? watermark : heap_.front().first;
+    do {
+      apply(*stream);
+      if (matcher_.events().size() >= kBatch) hand_over();
+    } while (find_stamped_item(*stream) && stamp_of(stream->readable()[0]) <= until);
+    push(stream);
+  }
+  hand_over();
+}
+
+// Applies stack changes until an item with a time is next. False if the stream has none.
+bool Collector::find_stamped_item(Stream& stream) {
+  while (streams_.advance(stream)) {
+    const auto words = stream.readable();
+    const std::size_t size = item_size(words);
+    if (size == 0 || size > words.size()) {
+      stream.consume(words.size());
+      damaged_ = true;
+      continue;
+    }
+    if ((item_of(words[0]) & 0xf0) != session::kStack) return true;
+    apply_stack_change(stream, words.first(size));
+    stream.consume(size);
+  }
+  return false;
+}
+
+void Collector::apply_stack_change(Stream& stream, std::span<const std::uint64_t> words) {
+  const auto kind = static_cast<std::uint32_t>(words[0] >> 8 & 0xff);
+  const auto keep = static_cast<std::size_t>(words[0] >> 16 & 0xff'ffff);
+  if (kind >= MEMRAY_STACK_KINDS) return;
+  auto& stack = stream.stacks[kind];
+  if (keep > stack.size()) {
+    damaged_ = true;
+    return;
+  }
+  stack.resize(keep);
+  Image& image = images_[stream.image()];
+  StackId top = stack.empty() ? kNoStack : stack.back();
+  for (const std::uint64_t word : words.subspan(1)) {
+    top = definitions_.add_stack(top, image.frame(kind, word));
+    stack.push_back(top);
+  }
+}
+
+void Collector::apply(Stream& stream) {
+  const auto words = stream.readable();
+  const std::uint8_t item = item_of(words[0]);
+  const std::uint64_t stamp = stamp_of(words[0]);
+  const Time time = clock_.time_of(stamp);
+  Image& image = images_[stream.image()];
+  if (image.number() > 0 && !images_[image.number() - 1].ended) end_image(images_[image.number() - 1], true, time);
+
+  auto top = [&](memray_stack_kind kind) {
+    return stream.stacks[kind].empty() ? kNoStack : stream.stacks[kind].back();
+  };
+  auto allocation = [&](Allocator allocator) {
+    return RawAllocation{
+        image.process(), stream.id, allocator, top(MEMRAY_STACK_PYTHON), top(MEMRAY_STACK_NATIVE), words[1],
+        words[2],        stamp,     time};
+  };
+  auto deallocation = [&](Allocator allocator, std::uint64_t length) {
+    return RawDeallocation{image.process(), stream.id, allocator, words[1], length, stamp, time};
+  };
+
+  if (item == session::kMapping) {
+    matcher_.map(allocation(Allocator::mmap));
+  } else if (item == session::kUnmapping) {
+    matcher_.unmap(deallocation(Allocator::munmap, words[2]));
+  } else if ((item & 0xf0) == session::kAllocation) {
+    matcher_.allocate(allocation(static_cast<Allocator>(item & 0x0f)));
+  } else if ((item & 0xf0) == session::kDeallocation) {
+    matcher_.deallocate(deallocation(static_cast<Allocator>(item & 0x0f), 0));
+  } else if (item == session::kThreadName) {
+    const auto bytes = std::as_bytes(words.subspan(2));
+    const std::string_view name(reinterpret_cast<const char*>(bytes.data()),
+                                std::min<std::size_t>(words[1], bytes.size()));
+    definitions_.rename_thread(stream.id, definitions_.add_string(name));
+  } else if (item == session::kStart) {
+    image.started = true;
+    image.stopped = false;
+  } else if (item == session::kStop) {
+    image.stopped = true;
+  } else if (item == session::kExec) {
+    image.executing = true;
+  } else if (item == session::kExecFailed) {
+    image.executing = false;
+  }
+  stream.consume(item_size(words));
+}
+
+void Collector::end_image(Image& image, bool exec, Time time) {
+  image.ended = true;
+  matcher_.process_ended(image.process(), exec, time);
+}
+
+void Collector::hand_over() {
+  const auto events = matcher_.events();
+  if (events.empty()) return;
+  for (const Event& event : events) {
+    ++totals_.events;
+    if (event.kind == Event::Kind::allocation) {
+      ++totals_.allocations;
+      totals_.allocated_bytes += event.size;
+    } else if (event.kind == Event::Kind::deallocation) {
+      ++totals_.deallocations;
+    }
+  }
+  if (sink_status_.ok()) {
+    if (encoder_) {
+      encoder_->events(events);
+    } else {
+      sink_status_ = sink_.events(events, definitions_);
+    }
+  }
+  matcher_.clear();
+}
+
+void Collector::receive(const Block& block) {
+  if (sink_status_.ok()) sink_status_ = sink_.write(block);
+}
+
+bool Collector::recording() const { return !images_.empty() && images_.back().started && !images_.back().stopped; }
+
+std::string Collector::failure() const {
+  const auto& control = session_.control();
+  const std::uint32_t count = std::min(control.images.load(std::memory_order_acquire), session::kMaxImages);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (control.image[i].state.load(std::memory_order_acquire) == session::ImageState::failed)
+      return control.image[i].why;
+  }
+  return {};
+}
+
+void Collector::sample(std::uint32_t pid) {
+  if (!recording() || !encoder_) return;
+  if (statm_pid_ != pid) {
+    if (statm_ >= 0) close(statm_);
+    statm_ = open(fmt::format("/proc/{}/statm", pid).c_str(), O_RDONLY | O_CLOEXEC);
+    statm_pid_ = pid;
+  }
+  char text[128];
+  const ssize_t size = statm_ < 0 ? -1 : pread(statm_, text, sizeof text - 1, 0);
+  if (size <= 0) return;
+  text[size] = '\0';
+  char* end = nullptr;
+  std::strtoull(text, &end, 10);  // total
+  const std::uint64_t resident = std::strtoull(end, nullptr, 10) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  const std::uint64_t own = streams_.touched_bytes();
+  encoder_->sample({clock_.time_of(session_.now()), images_.back().process(),
+                    resident > own ? resident - own : resident, matcher_.live_bytes()});
+}
+
+void Collector::flush() {
+  if (encoder_ && sink_status_.ok()) encoder_->flush();
+}
+
+void Collector::finish(const Ending& ending) {
+  metadata_.ending = ending;
+  metadata_.end = clock_.time_of(session_.now());
+  if (!images_.empty()) {
+    Image& last = images_.back();
+    if (last.executing && ending.kind != Ending::Kind::stopped) metadata_.ending.kind = Ending::Kind::unrecordable;
+    for (Image& image : images_) {
+      if (!image.ended) end_image(image, &image != &last || last.executing, metadata_.end);
+    }
+    hand_over();
+  }
+  metadata_.dropped_events = dropped();
+  metadata_.unknown_deallocations = matcher_.unknown_deallocations();
+  totals_.peak_bytes = matcher_.peak_bytes();
+  if (encoder_ && sink_status_.ok()) encoder_->finish(metadata_);
+  const Status status = sink_.finish(metadata_, false);
+  if (sink_status_.ok()) sink_status_ = status;
+  if (statm_ >= 0) close(statm_);
+}
+
+}  // namespace memray::collector

@@ -1,0 +1,81 @@
+// The collector: from what the recorder commits to what the sink receives.
+//
+//   drain()  note positions -> read definitions -> merge the threads by time stamp -> match -> encode -> sink
+//
+// One thread; `drain` is called every few milliseconds, and once more when the program has ended.
+#pragma once
+
+#include "capture/encoder.h"
+#include "capture/matcher.h"
+#include "collector/clock.h"
+#include "collector/images.h"
+#include "collector/session.h"
+#include "collector/streams.h"
+
+#include <memray/sink.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace memray::collector {
+
+class Collector {
+ public:
+  Collector(Session& session, Sink& sink, const Metadata& metadata);
+
+  // Reads what is committed. `last`: the program is gone, so everything is. Returns whether chunks are running short,
+  // so that it had better be called again soon.
+  bool drain(bool last);
+
+  // Takes a memory sample of process `pid`.
+  void sample(std::uint32_t pid);
+
+  // Makes what was collected so far safe from a crash of this process.
+  void flush();
+
+  // Ends the capture. After the last drain.
+  void finish(const Ending& ending);
+
+  bool recording() const;  // between start and stop in the newest image
+  bool attached() const { return !images_.empty(); }
+  // Why recording could not start in the program, or "".
+  std::string failure() const;
+  const Status& sink_status() const { return sink_status_; }
+  const Totals& totals() const { return totals_; }
+  const Metadata& metadata() const { return metadata_; }
+  std::uint64_t dropped() const { return session_.control().dropped.load(); }
+
+  std::function<void(const std::string&)> on_warning;
+
+ private:
+  void find_images();
+  void read_definitions();
+  void merge(std::uint64_t watermark);
+  bool find_stamped_item(Stream& stream);
+  void apply_stack_change(Stream& stream, std::span<const std::uint64_t> words);
+  void apply(Stream& stream);
+  void end_image(Image& image, bool exec, Time time);
+  void hand_over();
+  void receive(const Block& block);
+
+  Session& session_;
+  Sink& sink_;
+  Status sink_status_;
+  Metadata metadata_;
+  Totals totals_;
+  Clock clock_;
+  Definitions definitions_;
+  Matcher matcher_;
+  std::unique_ptr<Encoder> encoder_;
+  Streams streams_;
+  std::vector<Image> images_;
+  std::vector<std::pair<std::uint64_t, Stream*>> heap_;
+  bool metadata_changed_ = false;
+  bool damaged_ = false;
+  int statm_ = -1;
+  std::uint32_t statm_pid_ = 0;
+};
+
+}  // namespace memray::collector

@@ -1,0 +1,88 @@
+#include "collector/images.h"
+
+#include "collector/line_table.h"
+
+#include <cstring>
+#include <string_view>
+
+namespace memray::collector {
+
+namespace {
+
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Code numbers are given out one by one; one that is far off is damage, not a program with so much code.
+constexpr std::uint32_t kMaxCodes = 1u << 26;
+
+}  // namespace
+
+void Image::define(std::span<const std::byte> bytes) {
+  std::uint64_t tag = 0;
+  if (bytes.size() < sizeof tag) return;
+  std::memcpy(&tag, bytes.data(), sizeof tag);
+  bytes = bytes.subspan(sizeof tag);
+  switch (static_cast<session::Definition>(tag)) {
+    case session::Definition::code:
+      return define_code(bytes);
+    case session::Definition::metadata: {
+      const std::string_view text = as_text(bytes);
+      const auto zero = text.find('\0');
+      if (zero != text.npos) facts.emplace_back(text.substr(0, zero), text.substr(zero + 1));
+      return;
+    }
+    case session::Definition::warning:
+      warnings.emplace_back(as_text(bytes));
+      return;
+  }
+}
+
+void Image::define_code(std::span<const std::byte> bytes) {
+  struct {
+    std::uint32_t number, first_line, line_table_kind, name, qualified_name, file, line_table;
+  } sizes;
+  if (bytes.size() < sizeof sizes) return;
+  std::memcpy(&sizes, bytes.data(), sizeof sizes);
+  bytes = bytes.subspan(sizeof sizes);
+  const std::uint64_t total = std::uint64_t{sizes.name} + sizes.qualified_name + sizes.file + sizes.line_table;
+  if (total != bytes.size() || sizes.number >= kMaxCodes) return;
+
+  auto take = [&](std::uint32_t size) {
+    const auto part = bytes.first(size);
+    bytes = bytes.subspan(size);
+    return part;
+  };
+  Code code;
+  code.name = definitions_->add_string(as_text(take(sizes.name)));
+  take(sizes.qualified_name);
+  code.file = definitions_->add_string(as_text(take(sizes.file)));
+  code.first_line = sizes.first_line;
+  code.line_table_kind = static_cast<memray_line_table>(sizes.line_table_kind);
+  const auto table = take(sizes.line_table);
+  const auto* begin = reinterpret_cast<const std::uint8_t*>(table.data());
+  code.line_table.assign(begin, begin + table.size());
+  if (sizes.number >= codes_.size()) codes_.resize(sizes.number + 1);
+  codes_[sizes.number] = std::move(code);
+}
+
+FrameId Image::make_frame(std::uint32_t stack_kind, std::uint64_t word) {
+  Frame frame;
+  if (stack_kind == MEMRAY_STACK_NATIVE) {
+    frame.kind = FrameKind::native;
+    frame.address = word;
+    return definitions_->add_frame(frame);
+  }
+  const auto number = static_cast<std::uint32_t>((word & ~MEMRAY_PYTHON_ENTRY_FRAME) >> 32);
+  frame.kind = FrameKind::python;
+  if (number < codes_.size()) {
+    const Code& code = codes_[number];
+    frame.location.function = code.name;
+    frame.location.file = code.file;
+    frame.location.line =
+        line_of(code.line_table_kind, code.line_table, code.first_line, static_cast<std::uint32_t>(word));
+  }
+  return definitions_->add_frame(frame);
+}
+
+}  // namespace memray::collector

@@ -1,0 +1,268 @@
+// Running a program under the recorder: start it, collect until it ends, pass its ending on.
+//
+// This process is the program's parent and the collector at once. The program is forked first and held at a pipe,
+// because its pid is part of the default name of the capture; it is let go when the sink is open.
+#include "collector/record.h"
+
+#include "collector/collector.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <system_error>
+
+namespace memray {
+
+namespace {
+
+using namespace std::chrono_literals;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr auto kTick = 10ms;
+constexpr auto kBusyTick = 1ms;
+constexpr auto kFlushInterval = 1s;
+
+// ---------------------------------------------------------------------------------------------------- signals
+
+volatile sig_atomic_t program_pid = 0;
+
+// What the terminal sends reaches the program as well, being in the same process group; what was sent to this process
+// alone is passed on.
+void pass_on(int number, siginfo_t* info, void*) {
+  if (info->si_code <= 0 && program_pid > 0 && info->si_pid != program_pid) kill(program_pid, number);
+}
+
+constexpr int kSignals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+
+class SignalForwarding {
+ public:
+  SignalForwarding() {
+    struct sigaction action {};
+    action.sa_sigaction = pass_on;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    for (std::size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &action, &before_[i]);
+    sigaction(SIGPIPE, nullptr, &pipe_before_);
+    signal(SIGPIPE, SIG_IGN);
+  }
+  ~SignalForwarding() { restore(); }
+  SignalForwarding(const SignalForwarding&) = delete;
+  SignalForwarding& operator=(const SignalForwarding&) = delete;
+
+  // Also called in the child, so that the program starts with the dispositions that it would have had.
+  void restore() const {
+    for (std::size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+    sigaction(SIGPIPE, &pipe_before_, nullptr);
+  }
+
+ private:
+  struct sigaction before_[std::size(kSignals)]{};
+  struct sigaction pipe_before_ {};
+};
+
+// ---------------------------------------------------------------------------------------------------- the program
+
+class Pipe {
+ public:
+  Pipe() {
+    if (pipe2(fds_, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  }
+  ~Pipe() { close_read(), close_write(); }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  int read_end() const { return fds_[0]; }
+  int write_end() const { return fds_[1]; }
+  void close_read() { close_fd(fds_[0]); }
+  void close_write() { close_fd(fds_[1]); }
+
+ private:
+  static void close_fd(int& fd) {
+    if (fd >= 0) close(fd);
+    fd = -1;
+  }
+  int fds_[2] = {-1, -1};
+};
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  for (std::string& s : strings) result.push_back(s.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+// In the child: waits for the word to go, then becomes the program. Returns only to report failure.
+[[noreturn]] void become_program(const RecordRequest& request, const collector::Session& session, Pipe& go,
+                                 Pipe& failure) {
+  go.close_write();
+  char word = 0;
+  ssize_t n;
+  do n = read(go.read_end(), &word, 1);
+  while (n < 0 && errno == EINTR);
+  if (n != 1) _exit(127);
+  std::vector<std::string> arguments = request.argv;
+  std::vector<std::string> environment = session.environment(environ);
+  execve(request.executable.c_str(), pointers(arguments).data(), pointers(environment).data());
+  const int error = errno;
+  n = write(failure.write_end(), &error, sizeof error);
+  _exit(127);
+}
+
+Ending ending_of(int wait_status) {
+  Ending ending;
+  if (WIFSIGNALED(wait_status)) {
+    ending.kind = Ending::Kind::signalled;
+    ending.code = WTERMSIG(wait_status);
+    ending.core_dumped = WCOREDUMP(wait_status);
+  } else {
+    ending.kind = Ending::Kind::exited;
+    ending.code = WEXITSTATUS(wait_status);
+  }
+  return ending;
+}
+
+// Waits until the program has ended or `timeout` is over. Returns whether it has ended.
+bool wait_for_end(int pidfd, pid_t pid, std::chrono::milliseconds timeout, int& status) {
+  if (pidfd >= 0) {
+    pollfd fd{pidfd, POLLIN, 0};
+    poll(&fd, 1, static_cast<int>(timeout.count()));
+  } else {
+    usleep(static_cast<useconds_t>(timeout.count() * 1000));
+  }
+  return waitpid(pid, &status, WNOHANG) == pid;
+}
+
+std::string join(const std::vector<std::string>& words, char separator) {
+  std::string result;
+  for (const std::string& word : words) {
+    if (&word != &words.front()) result += separator;
+    result += word;
+  }
+  return result;
+}
+
+std::string names(const std::vector<TargetPlugin>& plugins) {
+  std::vector<std::string> result;
+  for (const TargetPlugin& plugin : plugins) result.push_back(plugin.name);
+  return join(result, ',');
+}
+
+Metadata initial_metadata(const RecordRequest& request, pid_t pid) {
+  Metadata metadata;
+  metadata.memray_version = MEMRAY_VERSION;
+  metadata.pid = static_cast<std::uint32_t>(pid);
+  metadata.command_line = join(request.argv, ' ');
+  metadata.hooks = names(request.hooks);
+  metadata.unwinders = names(request.unwinders);
+  return metadata;
+}
+
+void warn(const std::string& text) { fmt::print(stderr, "memray: {}\n", text); }
+
+// Collects until the program has ended.
+Ending collect(collector::Collector& collector, pid_t pid, std::chrono::milliseconds sample_interval) {
+  const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  const auto tick = std::min<std::chrono::milliseconds>(kTick, std::max(1ms, sample_interval));
+  auto next_sample = SteadyClock::now();
+  auto next_flush = SteadyClock::now() + kFlushInterval;
+  bool sink_failed = false;
+  bool sampled = false;
+  int status = 0;
+  auto wait = tick;
+  while (!wait_for_end(pidfd, pid, wait, status)) {
+    wait = collector.drain(false) ? std::chrono::milliseconds(kBusyTick) : tick;
+    const auto now = SteadyClock::now();
+    if (!collector.recording()) {
+      sampled = false;
+    } else if (!sampled || now >= next_sample) {
+      collector.sample(static_cast<std::uint32_t>(pid));
+      next_sample = now + sample_interval;
+      sampled = true;
+    }
+    if (now >= next_flush) {
+      collector.flush();
+      next_flush = now + kFlushInterval;
+    }
+    if (!collector.sink_status().ok() && !std::exchange(sink_failed, true)) {
+      warn(collector.sink_status().message() + "; the program goes on, the recording ends here");
+    }
+  }
+  if (pidfd >= 0) close(pidfd);
+  collector.drain(true);
+  return ending_of(status);
+}
+
+void replace_pid(std::string& text, pid_t pid) {
+  for (auto at = text.find("%p"); at != text.npos; at = text.find("%p", at)) text.replace(at, 2, std::to_string(pid));
+}
+
+RecordResult never_started(std::string why) {
+  RecordResult result;
+  result.status = Status::error(std::move(why));
+  return result;
+}
+
+}  // namespace
+
+RecordResult record(const RecordRequest& request) try {
+  collector::Session session(request);
+  SignalForwarding signals;
+  Pipe go, failure;
+
+  const pid_t pid = fork();
+  if (pid < 0) return never_started(fmt::format("cannot start a process: {}", std::strerror(errno)));
+  if (pid == 0) {
+    signals.restore();
+    become_program(request, session, go, failure);
+  }
+  program_pid = pid;
+  go.close_read();
+  failure.close_write();
+
+  // Lets the held child go without running the program.
+  auto abandon = [&](std::string message) {
+    go.close_write();
+    waitpid(pid, nullptr, 0);
+    return never_started(std::move(message));
+  };
+
+  SinkConfig sink_config = request.sink_config;
+  if (!sink_config.output_given) replace_pid(sink_config.output, pid);
+  if (Status status = request.sink->open(sink_config); !status.ok()) return abandon(status.message());
+  session.set_target(static_cast<std::uint32_t>(pid));
+  if (request.on_start) request.on_start(request.sink->destination());
+
+  collector::Collector collector(session, *request.sink, initial_metadata(request, pid));
+  collector.on_warning = warn;
+  if (write(go.write_end(), "g", 1) != 1) return abandon("cannot start the program");
+  int exec_error = 0;
+  if (read(failure.read_end(), &exec_error, sizeof exec_error) == sizeof exec_error) {
+    const Status discarded = request.sink->finish(collector.metadata(), true);
+    return abandon(fmt::format("cannot run {}: {}", request.executable.native(), std::strerror(exec_error)));
+  }
+
+  RecordResult result;
+  result.started = true;
+  result.ending = collect(collector, pid, std::chrono::milliseconds(request.memory_interval_ms));
+  collector.finish(result.ending);
+  result.totals = collector.totals();
+  result.status = collector.sink_status();
+  if (result.status.ok()) {
+    if (const std::string why = collector.failure(); !why.empty()) {
+      result.status = Status::error("nothing was recorded: " + why);
+    } else if (!collector.attached()) {
+      result.status = Status::error("nothing was recorded: the recorder could not be loaded into the program");
+    }
+  }
+  return result;
+} catch (const std::exception& error) {
+  return never_started(error.what());
+}
+
+}  // namespace memray

@@ -1,0 +1,125 @@
+#include "collector/session.h"
+
+#include <fmt/format.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+
+namespace memray::collector {
+
+namespace {
+
+std::uint64_t monotonic_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+// The time stamp counter is only trusted where the kernel trusts it.
+session::Clock choose_clock() {
+#if defined(__x86_64__)
+  std::ifstream file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+  std::string source;
+  file >> source;
+  return source == "tsc" ? session::Clock::tsc : session::Clock::monotonic;
+#else
+  return session::Clock::tsc;
+#endif
+}
+
+}  // namespace
+
+Session::Session(const RecordRequest& request) {
+  fd_ = memfd_create("memray", MFD_CLOEXEC);
+  if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "memfd_create");
+  if (ftruncate(fd_, static_cast<off_t>(session::kSessionBytes)) != 0) {
+    throw std::system_error(errno, std::generic_category(), "ftruncate");
+  }
+  base_ = mmap(nullptr, session::kSessionBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+  if (base_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+
+  auto& c = control();
+  c.magic = session::kMagic;
+  c.version = session::kVersion;
+  c.clock = choose_clock();
+  c.start_stamp = c.clock == session::Clock::tsc ? session::read_tsc() : monotonic_ns();
+  c.collector_pid = static_cast<std::uint32_t>(getpid());
+  c.start_with_program = request.start_with_program;
+  c.limit.store(session::kBaseChunks);
+  c.texts_used = 1;
+
+  c.recorder = add_text(request.recorder.native());
+  std::string preload = request.recorder.native();
+  if (request.hooks.size() > session::kMaxPlugins || request.unwinders.size() > session::kMaxPlugins) {
+    throw std::length_error("too many plugins");
+  }
+  for (const TargetPlugin& plugin : request.hooks) {
+    c.hooks[c.hooks_count++] = add_text(plugin.file.native());
+    if (plugin.preload) preload += ':' + plugin.file.native();
+  }
+  for (const TargetPlugin& plugin : request.unwinders)
+    c.unwinders[c.unwinders_count++] = add_text(plugin.file.native());
+  c.preload = add_text(preload);
+}
+
+Session::~Session() {
+  if (base_ && base_ != MAP_FAILED) munmap(base_, session::kSessionBytes);
+  if (fd_ >= 0) close(fd_);
+}
+
+std::uint64_t Session::now() const {
+  const auto& c = control();
+  return (c.clock == session::Clock::tsc ? session::read_tsc() : monotonic_ns()) - c.start_stamp;
+}
+
+void Session::wake_waiters() {
+  auto& c = control();
+  c.space.fetch_add(1, std::memory_order_acq_rel);
+  syscall(SYS_futex, &c.space, FUTEX_WAKE, std::numeric_limits<int>::max(), nullptr, nullptr, 0);
+}
+
+void Session::set_target(std::uint32_t pid) {
+  auto& c = control();
+  c.target_pid = pid;
+  c.session_variable = add_text(fmt::format("MEMRAY_SESSION={}:/proc/{}/fd/{}", pid, c.collector_pid, fd_));
+}
+
+std::vector<std::string> Session::environment(char* const* environ) const {
+  const auto& c = control();
+  constexpr std::string_view kPreload = "LD_PRELOAD=";
+  std::string preload = std::string(kPreload) + (c.texts + c.preload);
+  std::vector<std::string> result;
+  for (; *environ; ++environ) {
+    const std::string_view variable = *environ;
+    if (variable.starts_with(kPreload)) {
+      if (variable.size() > kPreload.size()) preload += ':' + std::string(variable.substr(kPreload.size()));
+    } else {
+      result.emplace_back(variable);
+    }
+  }
+  result.push_back(std::move(preload));
+  result.emplace_back(c.texts + c.session_variable);
+  return result;
+}
+
+std::uint32_t Session::add_text(std::string_view text) {
+  auto& c = control();
+  if (c.texts_used + text.size() + 1 > session::kTextBytes) throw std::length_error("plugin paths are too long");
+  const std::uint32_t at = c.texts_used;
+  std::memcpy(c.texts + at, text.data(), text.size());
+  c.texts[at + text.size()] = '\0';
+  c.texts_used += static_cast<std::uint32_t>(text.size() + 1);
+  return at;
+}
+
+}  // namespace memray::collector

@@ -1,0 +1,95 @@
+// The chunks as the collector reads them: one stream of words for each recording thread.
+//
+// A tick takes a cut through all streams with `note_positions`: what is committed now may be read, what comes later
+// waits. The cut is causal in this sense: an item committed before the time stamp of another item, which is in the cut
+// and is stamped before the cut began, is in the cut too. Matching depends on nothing else, so no thread is ever asked
+// to wait and no fence is needed in the program; see Collector::merge.
+#pragma once
+
+#include "session/layout.h"
+
+#include <memray/types.h>
+#include <memray/unwinder.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace memray::collector {
+
+class Stream {
+ public:
+  Stream(std::uint32_t image, std::uint32_t thread, std::uint32_t os_tid)
+      : image_(image), thread_(thread), os_tid_(os_tid) {}
+
+  std::uint32_t image() const { return image_; }
+  std::uint32_t thread() const { return thread_; }  // number in its image; 0: definitions
+  std::uint32_t os_tid() const { return os_tid_; }
+
+  // Words readable up to the noted position, in one chunk; empty when there are none.
+  std::span<const std::uint64_t> readable() const { return {cursor_, limit_}; }
+  void consume(std::size_t words) { cursor_ += words; }
+
+  // What the reader of the stream remembers.
+  ThreadId id{};
+  std::vector<StackId> stacks[MEMRAY_STACK_KINDS];  // outermost first; each entry is the stack down to that depth
+  std::vector<std::byte> definition;                // parts read so far
+
+ private:
+  friend class Streams;
+  struct Piece {
+    std::uint32_t chunk;
+    std::uint32_t words;  // readable, as noted
+    bool full;
+  };
+
+  std::uint32_t image_;
+  std::uint32_t thread_;
+  std::uint32_t os_tid_;
+  std::map<std::uint32_t, Piece> pieces_;  // by sequence
+  std::uint32_t sequence_ = 0;             // of the piece being read
+  const std::uint64_t* cursor_ = nullptr;
+  const std::uint64_t* limit_ = nullptr;
+  std::uint32_t idle_ticks_ = 0;
+  bool dead_ = false;
+};
+
+class Streams {
+ public:
+  // `made` is called for each new stream.
+  Streams(void* session, std::function<void(Stream&)> made);
+
+  // Finds new chunks and notes how far each stream is committed: those of definitions, or the others.
+  void note_positions(bool definitions);
+
+  // Goes on to the next chunk of `stream` when the present one is read and there is another. False: nothing to read.
+  bool advance(Stream& stream);
+
+  // Takes back the chunks of threads of process `pid` that are gone. `thorough`: chunks are short, look more closely.
+  void collect_dead(std::uint32_t pid, bool thorough);
+
+  std::vector<std::unique_ptr<Stream>>& all() { return streams_; }
+  std::uint32_t chunks_in_use() const;
+
+  // Memory of the session that the program has touched, so part of its resident set: about this many bytes.
+  std::uint64_t touched_bytes() const { return touched_pages_ * 4096; }
+
+ private:
+  void give_back(std::uint32_t chunk);
+  void announce_dead(const Stream& stream);
+
+  void* session_;
+  std::function<void(Stream&)> made_;
+  std::vector<std::unique_ptr<Stream>> streams_;
+  std::unordered_map<std::uint64_t, Stream*> by_thread_;
+  std::vector<Stream*> owner_;         // of each chunk
+  std::vector<std::uint8_t> touched_;  // pages of each chunk
+  std::uint64_t touched_pages_ = 0;
+  std::uint32_t in_use_ = 0;
+};
+
+}  // namespace memray::collector
