@@ -14,7 +14,6 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PYTHON_PROGRAMS = TOP / "tests" / "programs" / "python"
-FREES = {"free", "munmap", "pymalloc_free"}
 
 
 def run(command, **options):
@@ -40,12 +39,52 @@ def interpreters():
     return found
 
 
-@dataclasses.dataclass
-class Allocation:
-    allocator: str
-    size: int
-    address: int
-    stack: list  # of (function, file, line), innermost first
+FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
+
+
+def fields(line):
+    """The key=value pairs of a line of `memray parse`."""
+    values = {}
+    for key, text in FIELD.findall(line):
+        if text.startswith('"'):
+            values[key] = json.loads(text)
+        elif text.startswith("0x"):
+            values[key] = int(text, 16)
+        else:
+            values[key] = int(text) if text.isdigit() else text
+    return values
+
+
+class Replay:
+    """What happens to the allocations that `wanted(event)` picks, counted anew from the text of `memray parse`."""
+
+    def __init__(self, events, wanted=lambda event: True):
+        self.allocations = self.frees = self.bytes = self.live_bytes = self.peak_bytes = 0
+        live = {}  # number -> [address, bytes left]
+        for kind, event in events:
+            if kind == "ALLOCATION":
+                if not wanted(event):
+                    continue
+                self.allocations += 1
+                self.bytes += event["size"]
+                self.live_bytes += event["size"]
+                self.peak_bytes = max(self.peak_bytes, self.live_bytes)
+                live[event["number"]] = [event["address"], event["size"]]
+            elif kind == "DEALLOCATION" and event["number"] in live:
+                address, left = live.pop(event["number"])
+                assert event["size"] == left
+                assert event["allocator"] == "munmap" or event["address"] == address
+                self.frees += 1
+                self.live_bytes -= left
+            elif kind == "PARTIAL_DEALLOCATION" and event["number"] in live:
+                live[event["number"]][1] -= event["size"]
+                self.live_bytes -= event["size"]
+            elif kind == "PROCESS_EXEC":
+                live.clear()
+                self.live_bytes = 0
+
+
+EVENTS = {"ALLOCATION", "DEALLOCATION", "PARTIAL_DEALLOCATION", "PROCESS_EXEC"}
 
 
 @dataclasses.dataclass
@@ -56,7 +95,7 @@ class Recording:
 
     @property
     def truth(self):
-        """What the program said about itself: the JSON on the last line of its output."""
+        """What the program said about itself: the JSON on a line of its output."""
         lines = [line for line in self.done.stdout.splitlines() if line.startswith("{")]
         return json.loads(lines[-1])
 
@@ -68,13 +107,38 @@ class Recording:
     @functools.cached_property
     def stats(self):
         out = self.path.with_suffix(".stats.json")
-        done = run([self.memray, "stats", "--json", "-f", "-o", out, self.path])
-        assert done.returncode == 0, done.stderr
+        self.report("stats", "--json", "-f", "-o", out)
         return json.loads(out.read_text())
 
+    def summary(self, *options):
+        return json.loads(self.report("summary", "--json", *options))
+
     @functools.cached_property
-    def parsed(self):
-        return self.report("parse")
+    def lines(self):
+        """(word, {key: value}) for each line of `memray parse`."""
+        return [(line.split(" ", 1)[0], fields(line)) for line in self.report("parse").splitlines()]
+
+    @property
+    def trailer(self):
+        return self.lines[-1][1]
+
+    @functools.cached_property
+    def events(self):
+        return [(kind, event) for kind, event in self.lines if kind in EVENTS]
+
+    def replay(self, wanted=lambda event: True):
+        return Replay(self.events, wanted)
+
+    @functools.cached_property
+    def stacks(self):
+        """Stack number -> ((function, file, line), ...), innermost first."""
+        frames, stacks = {}, {0: ()}
+        for kind, value in self.lines:
+            if kind == "FRAME" and value["kind"] == "python":
+                frames[value["frame"]] = (value["function"], value["file"], value["line"])
+            elif kind == "STACK":
+                stacks[value["stack"]] = (frames.get(value["frame"]), *stacks[value["parent"]])
+        return stacks
 
 
 def record(memray, folder, target, *options, **run_options):
@@ -83,4 +147,4 @@ def record(memray, folder, target, *options, **run_options):
     command = ["--", *target] if isinstance(target, (list, tuple)) else [target]
     done = run([memray, "run", "-f", "-o", path, *options, *command], **run_options)
     assert path.exists(), done.stderr
-    return Recording(memray, path, done)
+    return Recording(str(memray), path, done)
