@@ -44,6 +44,8 @@ class ReporterOptions {
   virtual void views() = 0;
   // Adds -o/--output and -f/--force. The derived name is memray-<report>-<stem><suffix> beside the capture.
   virtual void output_file(std::string_view suffix) = 0;
+  // The same, with the capture's whole file name in place of its stem: memray-<report>-<name><suffix>.
+  virtual void output_file_of_whole_name(std::string_view suffix) { output_file(suffix); }
   // How many capture arguments are taken; 1 unless said otherwise.
   virtual void captures(std::size_t min, std::size_t max) = 0;
 };
@@ -72,8 +74,8 @@ class ReportContext {
   // A warning line on standard error.
   virtual void warn(std::string_view text) const = 0;
 
-  // Opens the report file: the explicit or derived name, refused if it exists without --force. Written under a temporary
-  // name; commit_output() puts it in place and prints "Wrote PATH". Without commit nothing is left behind.
+  // Opens the report file: the explicit or derived name, refused if it exists without --force. Written under a
+  // temporary name; commit_output() puts it in place and prints "Wrote PATH". Without commit nothing is left behind.
   virtual std::ostream& output() = 0;
   virtual void commit_output() = 0;
 };
@@ -103,15 +105,15 @@ int run_reporter(Reporter& reporter, ReportContext& context, char** error) noexc
 }
 
 // Defines the plugin's descriptor for a reporter class that is default-constructible.
-#define MEMRAY_REPORTER(Class, plugin_name, plugin_description, plugin_version)                                       \
-  extern "C" {                                                                                                        \
-  static const memray_reporter_factory memray_reporter_factory_instance = {                                           \
-      []() -> memray::Reporter* { return new (std::nothrow) Class(); },                                               \
-      [](memray::Reporter* reporter) { delete reporter; },                                                            \
-      [](memray::Reporter* reporter, memray::ReportContext* context, char** error) {                                  \
-        return memray::detail::run_reporter(*reporter, *context, error);                                              \
-      }};                                                                                                             \
-  MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {                                                      \
-      MEMRAY_PLUGIN_MAGIC, MEMRAY_ABI_VERSION, MEMRAY_PLUGIN_REPORTER,   plugin_name,                                 \
-      plugin_description,  plugin_version,     &memray_reporter_factory_instance};                                    \
+#define MEMRAY_REPORTER(Class, plugin_name, plugin_description, plugin_version)               \
+  extern "C" {                                                                                \
+  static const memray_reporter_factory memray_reporter_factory_instance = {                   \
+      []() -> memray::Reporter* { return new (std::nothrow) Class(); },                       \
+      [](memray::Reporter* reporter) { delete reporter; },                                    \
+      [](memray::Reporter* reporter, memray::ReportContext* context, char** error) {          \
+        return memray::detail::run_reporter(*reporter, *context, error);                      \
+      }};                                                                                     \
+  const memray_plugin_descriptor memray_plugin = {                                            \
+      MEMRAY_PLUGIN_MAGIC, MEMRAY_ABI_VERSION, MEMRAY_PLUGIN_REPORTER,           plugin_name, \
+      plugin_description,  plugin_version,     &memray_reporter_factory_instance};            \
   }

@@ -1,10 +1,10 @@
 // Sinks: where a recording goes while it is made.
 //
-// A sink runs in the collector, beside the program being profiled. It takes either finished blocks of the capture format
-// (a file, a socket, an object store: whoever wants bytes) or matched events (whoever wants totals); it says which by
-// `input()`. All functions are called by one thread, in the order open, then any number of blocks / events / tick, then
-// finish. None may throw: errors are returned. A failed write ends the recording, not the program being profiled: the
-// collector reports the message once and calls finish.
+// A sink runs in the collector, beside the program being profiled. It takes either finished blocks of the capture
+// format (a file, a socket, an object store: whoever wants bytes) or matched events (whoever wants totals); it says
+// which by `input()`. All functions are called by one thread, in the order open, then any number of blocks / events /
+// tick, then finish. None may throw: errors are returned. A failed write ends the recording, not the program being
+// profiled: the collector reports the message once and calls finish.
 #pragma once
 
 #include <memray/capture.h>
@@ -17,12 +17,12 @@
 namespace memray {
 
 enum class BlockKind : std::uint8_t {
-  header = 0,       // the first bytes of a capture
+  header = 0,  // the first bytes of a capture
   definitions = 1,
   events = 2,
   samples = 3,
-  index = 4,        // written once, near the end
-  trailer = 5,      // the last bytes
+  index = 4,    // written once, near the end
+  trailer = 5,  // the last bytes
 };
 
 // Bytes to append to the capture, just as they stand in a file.
@@ -35,7 +35,7 @@ struct SinkConfig {
   std::string arguments;  // what follows the colon in --sink=NAME:ARGUMENTS
   std::string output;     // -o, or the derived default name; may be meaningless to a sink that writes no file
   bool output_given = false;
-  bool force = false;     // overwrite
+  bool force = false;  // overwrite
   bool quiet = false;
 };
 
@@ -69,17 +69,17 @@ class Sink {
 
 extern "C" {
 struct memray_sink_factory {
-  memray::Sink* (*create)();           // never throws; nullptr when out of memory
-  void (*destroy)(memray::Sink* sink); // with the allocator that create used
+  memray::Sink* (*create)();            // never throws; nullptr when out of memory
+  void (*destroy)(memray::Sink* sink);  // with the allocator that create used
 };
 }
 
 // Defines the plugin's descriptor for a sink class that is default-constructible.
-#define MEMRAY_SINK(Class, plugin_name, plugin_description, plugin_version)                                    \
-  extern "C" {                                                                                                 \
-  static const memray_sink_factory memray_sink_factory_instance = {                                            \
-      []() -> memray::Sink* { return new (std::nothrow) Class(); }, [](memray::Sink* sink) { delete sink; }};  \
-  MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {                                               \
-      MEMRAY_PLUGIN_MAGIC, MEMRAY_ABI_VERSION, MEMRAY_PLUGIN_SINK,   plugin_name,                              \
-      plugin_description,  plugin_version,     &memray_sink_factory_instance};                                 \
+#define MEMRAY_SINK(Class, plugin_name, plugin_description, plugin_version)                                   \
+  extern "C" {                                                                                                \
+  static const memray_sink_factory memray_sink_factory_instance = {                                           \
+      []() -> memray::Sink* { return new (std::nothrow) Class(); }, [](memray::Sink* sink) { delete sink; }}; \
+  const memray_plugin_descriptor memray_plugin = {                                                            \
+      MEMRAY_PLUGIN_MAGIC, MEMRAY_ABI_VERSION, MEMRAY_PLUGIN_SINK,           plugin_name,                     \
+      plugin_description,  plugin_version,     &memray_sink_factory_instance};                                \
   }
