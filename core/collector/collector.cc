@@ -90,10 +90,11 @@ bool Collector::drain(bool last) {
 
   auto& control = session_.control();
   if (control.waiters.load(std::memory_order_acquire) != 0) session_.wake_waiters();
-  if (!last) {
+  if (!last && !images_.empty()) {
     const auto threads = static_cast<std::uint32_t>(streams_.all().size());
     control.limit.store(std::min(session::kMaxChunks, session::kBaseChunks + threads * session::kChunksPerThread));
-    streams_.collect_dead(control.target_pid, streams_.chunks_in_use() > session::kBaseChunks / 2);
+    streams_.collect_dead(control.target_pid, static_cast<std::uint32_t>(images_.size()) - 1,
+                          streams_.chunks_in_use() > session::kBaseChunks / 2);
   }
   if (encoder_ && std::exchange(metadata_changed_, false)) encoder_->update_metadata(metadata_);
   return busy;

@@ -1,6 +1,7 @@
 // What the collector knows about each process image: its definitions, and how its frame words read.
 #pragma once
 
+#include "collector/word_map.h"
 #include "session/layout.h"
 
 #include <memray/definitions.h>
@@ -9,7 +10,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -38,9 +38,7 @@ class Image {
 
   // The frame that a word of a stack change means.
   FrameId frame(std::uint32_t stack_kind, std::uint64_t word) {
-    const auto [found, fresh] = frames_[stack_kind].try_emplace(word);
-    if (fresh) found->second = make_frame(stack_kind, word);
-    return found->second;
+    return frames_[stack_kind].get(word, [&] { return make_frame(stack_kind, word); });
   }
 
   std::vector<std::pair<std::string, std::string>> facts;  // since last taken: key, value
@@ -59,7 +57,7 @@ class Image {
   ProcessId process_;
   Definitions* definitions_;
   std::vector<Code> codes_;  // by number
-  std::unordered_map<std::uint64_t, FrameId> frames_[MEMRAY_STACK_KINDS];
+  WordMap frames_[MEMRAY_STACK_KINDS];
 };
 
 }  // namespace memray::collector

@@ -37,9 +37,20 @@ session::Clock choose_clock() {
 #endif
 }
 
+// The dynamic loader splits LD_PRELOAD at spaces and colons, and knows no quoting.
+void check_preloadable(const std::filesystem::path& file) {
+  if (file.native().find_first_of(" :") == std::string::npos) return;
+  throw std::runtime_error(
+      fmt::format("memray is installed where no library can be preloaded from, because its path has "
+                  "a space or a colon: {}",
+                  file.native()));
+}
+
 }  // namespace
 
 Session::Session(const RecordRequest& request) {
+  check_preloadable(request.recorder);
+  for (const TargetPlugin& plugin : request.hooks) check_preloadable(plugin.file);
   fd_ = memfd_create("memray", MFD_CLOEXEC);
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "memfd_create");
   if (ftruncate(fd_, static_cast<off_t>(session::kSessionBytes)) != 0) {

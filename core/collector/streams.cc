@@ -94,10 +94,11 @@ void Streams::give_back(std::uint32_t chunk) {
 
 std::uint32_t Streams::chunks_in_use() const { return in_use_; }
 
-void Streams::collect_dead(std::uint32_t pid, bool thorough) {
+void Streams::collect_dead(std::uint32_t pid, std::uint32_t newest_image, bool thorough) {
   for (auto& stream : streams_) {
     if (stream->dead_ || stream->thread_ == 0 || stream->cursor_ != stream->limit_) continue;
-    if (++stream->idle_ticks_ < (thorough ? 2 : kIdleTicks) || thread_exists(pid, stream->os_tid_)) continue;
+    if (++stream->idle_ticks_ < (thorough ? 2 : kIdleTicks)) continue;
+    if (stream->image_ == newest_image && thread_exists(pid, stream->os_tid_)) continue;
     stream->dead_ = true;
   }
   // What a dead thread committed after the last cut is read in a later tick; then its chunk goes back.
