@@ -1,0 +1,96 @@
+// memray REPORT capture: one reporter plugin as a subcommand.
+#include "report.h"
+
+#include "plugin/loader.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdlib>
+
+namespace memray::cli {
+namespace {
+
+class LoadedReporter {
+ public:
+  explicit LoadedReporter(const std::filesystem::path& file)
+      : plugin_(file, PluginKind::reporter),
+        factory_(*static_cast<const memray_reporter_factory*>(plugin_.descriptor().interface)),
+        reporter_(factory_.create(), factory_.destroy) {
+    if (!reporter_) throw Failure(fmt::format("cannot use {}: it could not make a reporter", file.string()));
+  }
+
+  const char* description() const { return plugin_.descriptor().description; }
+  void declare(ReporterOptions& options) const { reporter_->declare(options); }
+
+  // Returns the exit code; `message` says why it is not 0, if the report ended early.
+  int run(Context& context, std::string& message) {
+    char* text = nullptr;
+    const int code = factory_.run(reporter_.get(), &context, &text);
+    if (text) message = text;
+    std::free(text);
+    return code;
+  }
+
+ private:
+  LoadedPlugin plugin_;
+  const memray_reporter_factory& factory_;
+  std::unique_ptr<Reporter, void (*)(Reporter*)> reporter_;
+};
+
+Capture open_capture(const std::string& file) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error)) throw Failure("No such file: " + file);
+  try {
+    return Capture(file);
+  } catch (const CaptureError& reason) {
+    throw Failure(fmt::format("Failed to parse allocation records in {}\nReason: {}", file, reason.what()));
+  }
+}
+
+// What everybody who looks at a report of this capture has to know.
+void tell_reservations(const Capture& capture) {
+  const auto note = [&](std::string_view text) { fmt::print(stderr, "warning: {}: {}\n", capture.path(), text); };
+  if (capture.damage()) note(*capture.damage());
+  const auto& metadata = capture.metadata();
+  switch (metadata.ending.kind) {
+    case Ending::Kind::exited:
+    case Ending::Kind::stopped:
+      break;
+    case Ending::Kind::unknown:
+      note("the recording was cut short, the program's end is not part of it");
+      break;
+    case Ending::Kind::signalled:
+    case Ending::Kind::unrecordable:
+      note("the program " + describe(metadata.ending));
+      break;
+  }
+  if (metadata.dropped_events > 0) note(fmt::format("{} events were lost while recording", metadata.dropped_events));
+}
+
+}  // namespace
+
+int report_command(const Installation& installation, const std::string& name, Arguments arguments) {
+  LoadedReporter reporter(find_plugin(installation.plugin_path, PluginKind::reporter, name));
+  Command command(reporter.description(), fmt::format("memray {} [options] capture", name));
+  DeclaredOptions options(command);
+  reporter.declare(options);
+  options.complete();
+  if (!command.read(arguments)) return kSuccess;
+
+  std::vector<Capture> captures;
+  for (const auto& file : options.capture_files()) captures.push_back(open_capture(file));
+  for (const auto& capture : captures) tell_reservations(capture);
+
+  std::signal(SIGPIPE, SIG_IGN);  // a write to a reader that has gone fails instead
+  Progress progress;
+  Context context(name, options, std::move(captures), progress);
+  std::string message;
+  const int code = reporter.run(context, message);
+  progress.clear();
+  if (!context.flush()) return kSuccess;
+  if (!message.empty()) fmt::print(stderr, "{}\n", message);
+  return code;
+}
+
+}  // namespace memray::cli

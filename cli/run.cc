@@ -1,0 +1,126 @@
+// memray run: what to run, with which plugins, then record() it and end as it ended.
+#include "cli.h"
+#include "run_options.h"
+#include "run_plugins.h"
+#include "target.h"
+
+#include "collector/record.h"
+#include "plugin/loader.h"
+
+#include <fmt/format.h>
+#include <memray/text.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+namespace memray::cli {
+namespace {
+
+std::string quoted(const std::string& text) {
+  constexpr auto kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == text.npos) return text;
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+RecordRequest make_request(const Installation& installation, const RunOptions& options, const Target& target,
+                           const RunPlugins& plugins, Sink& sink) {
+  RecordRequest request;
+  request.executable = target.executable;
+  request.argv = target.argv;
+  request.start_with_program = target.python && !options.startup;
+  request.recorder = installation.recorder();
+  request.hooks = plugins.hooks;
+  request.unwinders = plugins.unwinders;
+  request.memory_interval_ms = options.memory_interval_ms;
+  request.sink = &sink;
+  request.sink_config.arguments = options.sink_arguments;
+  request.sink_config.output = options.output.empty() ? target.default_output : options.output;
+  request.sink_config.output_given = !options.output.empty();
+  request.sink_config.force = options.force;
+  request.sink_config.quiet = options.quiet;
+  request.quiet = options.quiet;
+  return request;
+}
+
+void explain(const RecordRequest& request) {
+  std::string command;
+  for (const auto& word : request.argv) command += " " + quoted(word);
+  fmt::print(stderr, "memray: executing {} as{}\n", request.executable.string(), command);
+  fmt::print(stderr, "memray: recorder {}\n", request.recorder.string());
+  for (const auto& plugin : request.hooks) fmt::print(stderr, "memray: hooks {}\n", plugin.file.string());
+  for (const auto& plugin : request.unwinders) fmt::print(stderr, "memray: unwinder {}\n", plugin.file.string());
+}
+
+void print_summary(const Installation& installation, const std::string& destination, const RecordResult& result) {
+  fmt::print("\nSuccessfully recorded {} allocations, {} at the peak.\n", result.totals.allocations,
+             size_text(result.totals.peak_bytes));
+  if (result.ending.kind == Ending::Kind::signalled)
+    fmt::print("The program was {}; everything up to then is recorded.\n", describe(result.ending));
+  if (std::error_code error; !std::filesystem::is_regular_file(destination, error)) return;
+  const auto reports = plugin_names(installation.plugin_path, PluginKind::reporter);
+  if (reports.empty()) return;
+  const bool flamegraph = std::find(reports.begin(), reports.end(), "flamegraph") != reports.end();
+  fmt::print("To see where the memory went:\n\n  memray {} {}\n", flamegraph ? "flamegraph" : reports.front(),
+             quoted(destination));
+}
+
+// Whoever waits for memray sees what they would have seen of the program. The core file, if any, is the program's.
+int end_as(const Ending& ending) {
+  switch (ending.kind) {
+    case Ending::Kind::exited:
+      return ending.code;
+    case Ending::Kind::signalled:
+      break;
+    default:
+      return kSuccess;
+  }
+  const rlimit none{};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);
+  std::fflush(stdout);
+  std::signal(ending.code, SIG_DFL);
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, ending.code);
+  sigprocmask(SIG_UNBLOCK, &only, nullptr);
+  raise(ending.code);
+  return 128 + ending.code;
+}
+
+}  // namespace
+
+int run_command(const Installation& installation, Arguments arguments) {
+  const auto options = read_run_options(arguments);
+  if (!options) return kSuccess;
+  const Target target = resolve_target(*options);
+  const RunPlugins plugins = choose_plugins(installation, *options, target);
+  if (!std::filesystem::exists(installation.recorder()))
+    throw Failure(fmt::format("the recorder is not installed: there is no {}", installation.recorder().string()));
+  const auto sink = load_sink(plugins.sink);
+
+  RecordRequest request = make_request(installation, *options, target, plugins, *sink);
+  if (installation.verbosity > 0) explain(request);
+  std::string written_to;
+  request.on_start = [&](const std::string& destination) {
+    written_to = destination;
+    if (options->quiet || destination.empty()) return;
+    fmt::print("Writing profile results into {}\n", destination);
+    std::fflush(stdout);
+  };
+
+  const RecordResult result = record(request);
+  if (!result.status) {
+    fmt::print(stderr, "{}{}\n", result.started ? "the recording ended early: " : "", result.status.message());
+    if (!result.started) return kFailure;
+  } else if (!options->quiet) {
+    print_summary(installation, written_to, result);
+  }
+  return end_as(result.ending);
+}
+
+}  // namespace memray::cli

@@ -1,0 +1,119 @@
+#include "run_options.h"
+
+#include "arguments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace memray::cli {
+namespace {
+
+constexpr auto kUsageLine = "memray run [options] (script | -m module | -c code | -- program) [arguments]";
+
+constexpr auto kDescription =
+    "Records every allocation of a program and the stack that made it.\n"
+    "\n"
+    "  memray run [options] script.py [arguments]     a Python script\n"
+    "  memray run [options] -m module [arguments]     a Python module\n"
+    "  memray run [options] -c code [arguments]       Python code\n"
+    "  memray run [options] -- program [arguments]    any dynamically linked program\n"
+    "\n"
+    "Options come first: what follows the script, module, code or program belongs to it.\n"
+    "A file that is no Python script is run as a program, also without \"--\".";
+
+constexpr auto kFooter =
+    "The exit code is the program's; if a signal killed it, memray dies of the same one.\n"
+    "Plugins for --hooks, --unwinders and --sink are listed by memray plugins.";
+
+std::vector<std::string> split_names(const std::string& option, const std::string& text) {
+  std::vector<std::string> names;
+  for (std::size_t start = 0; start <= text.size();) {
+    const std::size_t end = std::min(text.find(',', start), text.size());
+    const std::string name = text.substr(start, end - start);
+    if (name.empty()) throw UsageError(option + " needs names, separated by commas", kUsageLine);
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      throw UsageError(fmt::format("{} names '{}' twice", option, name), kUsageLine);
+    names.push_back(name);
+    start = end + 1;
+  }
+  return names;
+}
+
+void check_conflicts(const RunOptions& options) {
+  const auto fail = [](const std::string& message) { throw UsageError(message, kUsageLine); };
+  const auto hooked = [&](const char* name) {
+    return std::find(options.hooks.begin(), options.hooks.end(), name) != options.hooks.end();
+  };
+  if (hooked("plt") && hooked("preload")) fail("--hooks: plt and preload both redirect malloc; choose one of them");
+  if (options.unwinders.size() > 1 &&
+      std::find(options.unwinders.begin(), options.unwinders.end(), "none") != options.unwinders.end())
+    fail("--unwinders: none stands alone");
+  if (!options.output.empty() && options.sink == "file" && !options.sink_arguments.empty())
+    fail("an output file is named twice: with -o and with --sink=file:PATH");
+  if (options.what == RunOptions::What::program && !options.python.empty())
+    fail("--python is for scripts, -m and -c; what follows \"--\" is run as it is");
+  if (options.what == RunOptions::What::program && options.startup)
+    fail("--startup is for scripts, -m and -c; what follows \"--\" is recorded from its first instruction");
+  if (std::error_code error;
+      options.what == RunOptions::What::code && std::filesystem::is_regular_file(options.program, error))
+    fail(fmt::format("-c takes Python code, and {} is a file; to run it, leave out -c", options.program));
+}
+
+}  // namespace
+
+std::optional<RunOptions> read_run_options(const Arguments& arguments) {
+  RunOptions run;
+  run.usage = kUsageLine;
+  std::string module, code, hooks, unwinders, sink = "file";
+
+  Command command(kDescription, kUsageLine);
+  command.footer(kFooter);
+  const auto* module_option =
+      command.add_option("-m", module, "Run a module as python -m does")->option_text(" MODULE");
+  const auto* code_option = command.add_option("-c", code, "Run source text as python -c does")->option_text(" CODE");
+  command.add_option("--python", run.python, "The interpreter to use; it needs nothing of memray installed")
+      ->option_text(" PYTHON [python3]");
+  command.add_option("-o,--output", run.output, "Where to write; %p stands for the process number")
+      ->option_text(" FILE [memray-NAME.%p.bin]");
+  command.add_flag("-f,--force", run.force, "Overwrite FILE if it exists");
+  command.add_flag("-q,--quiet", run.quiet, "Print nothing on standard output but what the program prints");
+  command.add_flag("--startup", run.startup, "Record the interpreter's start as well, not only the script");
+  command.add_option("--memory-interval", run.memory_interval_ms, "Milliseconds between two looks at the memory size")
+      ->option_text(" MS [10]")
+      ->check(CLI::Range(1, 3'600'000));
+  const auto* hooks_option =
+      command.add_option("--hooks", hooks, "How allocator calls are seen")->option_text(" NAME,... [preload]");
+  const auto* unwinders_option =
+      command.add_option("--unwinders", unwinders, "What stacks are made of")->option_text(" NAME,... [python]");
+  command.add_option("--sink", sink, "Where the recording goes")->option_text(" NAME[:ARGUMENTS] [file]");
+
+  const std::size_t end = command.options_end(arguments, "mc");
+  Arguments own(arguments.begin(), arguments.begin() + static_cast<std::ptrdiff_t>(end));
+  Arguments rest(arguments.begin() + static_cast<std::ptrdiff_t>(end), arguments.end());
+  const bool dashes = !own.empty() && own.back() == "--";
+  if (!command.read(own)) return std::nullopt;
+
+  if (hooks_option->count()) run.hooks = split_names("--hooks", hooks);
+  if (unwinders_option->count()) run.unwinders = split_names("--unwinders", unwinders);
+  run.sink = sink.substr(0, sink.find(':'));
+  if (run.sink.size() < sink.size()) run.sink_arguments = sink.substr(run.sink.size() + 1);
+  if (run.sink.empty()) throw UsageError("--sink needs a name", kUsageLine);
+
+  if (module_option->count() || code_option->count()) {
+    run.what = module_option->count() ? RunOptions::What::module : RunOptions::What::code;
+    run.program = module_option->count() ? module : code;
+  } else if (rest.empty()) {
+    throw UsageError("nothing to run: a script, -m module, -c code or -- program is missing", kUsageLine);
+  } else {
+    run.what = dashes ? RunOptions::What::program : RunOptions::What::file;
+    run.program = rest.front();
+    rest.erase(rest.begin());
+  }
+  run.arguments = std::move(rest);
+  check_conflicts(run);
+  return run;
+}
+
+}  // namespace memray::cli

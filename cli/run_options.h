@@ -1,0 +1,39 @@
+// What the user asked `memray run` for, before anything is looked up.
+#pragma once
+
+#include "cli.h"
+
+#include <optional>
+
+namespace memray::cli {
+
+struct RunOptions {
+  enum class What {
+    file,     // a script, or a program that is named by its path
+    module,   // -m
+    code,     // -c
+    program,  // after "--"
+  };
+  What what = What::file;
+  std::string program;  // path, module name, source text or command name
+  Arguments arguments;  // of the program, never looked at
+
+  std::string output;  // "" for the default name
+  bool force = false;
+  bool quiet = false;
+  bool startup = false;  // record the interpreter's start too
+  std::string python;    // "" for python3 on PATH
+  int memory_interval_ms = 10;
+
+  std::vector<std::string> hooks;      // empty for the default
+  std::vector<std::string> unwinders;  // likewise
+  std::string sink = "file";
+  std::string sink_arguments;
+
+  std::string usage;  // for errors found later
+};
+
+// Nothing if help was asked for and has been printed. Throws UsageError.
+std::optional<RunOptions> read_run_options(const Arguments& arguments);
+
+}  // namespace memray::cli

@@ -1,0 +1,78 @@
+#include "run_plugins.h"
+
+#include "plugin/elf_file.h"
+#include "plugin/loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace memray::cli {
+namespace {
+
+class Finder {
+ public:
+  Finder(const Installation& installation, const RunOptions& options)
+      : installation_(installation), options_(options) {}
+
+  std::filesystem::path find(PluginKind kind, const std::string& name) const {
+    std::filesystem::path file;
+    try {
+      file = find_plugin(installation_.plugin_path, kind, name);
+    } catch (const PluginError& error) {
+      throw UsageError(error.what(), options_.usage);
+    }
+    if (const auto info = inspect_plugin(file); !info.rejected.empty())
+      throw Failure(fmt::format("cannot use {}: {}", file.string(), info.rejected));
+    return file;
+  }
+
+  bool has(PluginKind kind, const std::string& name) const {
+    const auto names = plugin_names(installation_.plugin_path, kind);
+    return std::find(names.begin(), names.end(), name) != names.end();
+  }
+
+  std::vector<TargetPlugin> find_all(PluginKind kind, const std::vector<std::string>& names) const {
+    std::vector<TargetPlugin> plugins;
+    for (const auto& name : names) {
+      const auto file = find(kind, name);
+      plugins.push_back({name, file, kind == PluginKind::hooks && needs_preload(file)});
+    }
+    return plugins;
+  }
+
+ private:
+  const Installation& installation_;
+  const RunOptions& options_;
+};
+
+// A program that brings its own malloc comes first in the order in which symbols are looked up: nothing that is
+// preloaded gets between it and its callers.
+bool exports_malloc(const std::filesystem::path& program) {
+  int error = 0;
+  const auto elf = ElfFile::open(program, error);
+  return elf && elf->find_symbol("malloc").has_value();
+}
+
+std::string default_hooks(const Finder& finder, const Target& target) {
+  const bool plt = finder.has(PluginKind::hooks, "plt");
+  if (plt && (exports_malloc(target.image) || !finder.has(PluginKind::hooks, "preload"))) return "plt";
+  return "preload";
+}
+
+std::string default_unwinder(const Finder& finder, const Target& target) {
+  const bool replaceable = !target.python && finder.has(PluginKind::unwinder, "none");
+  return replaceable && !finder.has(PluginKind::unwinder, "python") ? "none" : "python";
+}
+
+}  // namespace
+
+RunPlugins choose_plugins(const Installation& installation, const RunOptions& options, const Target& target) {
+  const Finder finder(installation, options);
+  const auto hooks = options.hooks.empty() ? std::vector{default_hooks(finder, target)} : options.hooks;
+  const auto unwinders = options.unwinders.empty() ? std::vector{default_unwinder(finder, target)} : options.unwinders;
+  return {finder.find_all(PluginKind::hooks, hooks), finder.find_all(PluginKind::unwinder, unwinders),
+          finder.find(PluginKind::sink, options.sink)};
+}
+
+}  // namespace memray::cli

@@ -1,0 +1,105 @@
+#include "output_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace memray {
+namespace {
+
+Status cannot_create(const std::string& name, int error) {
+  return Status::error(fmt::format("could not create output file {}: {}", name, std::strerror(error)));
+}
+
+std::string follow_links(const std::string& name) {
+  char* real = realpath(name.c_str(), nullptr);
+  std::string result = real ? real : name;
+  std::free(real);
+  return result;
+}
+
+constexpr mode_t kMode = 0644;
+
+}  // namespace
+
+OutputFile::~OutputFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Status OutputFile::open(const std::string& name, bool force) {
+  name_ = name;
+  final_ = name;
+  struct stat status {};
+  const bool exists = stat(name.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) return cannot_create(name, EISDIR);
+  if (exists && !S_ISREG(status.st_mode)) {
+    regular_ = false;
+    fd_ = ::open(name.c_str(), O_WRONLY | O_CLOEXEC);
+    return fd_ < 0 ? cannot_create(name, errno) : Status();
+  }
+  if (exists && force) {
+    final_ = follow_links(name);
+    if (access(final_.c_str(), W_OK) != 0) return cannot_create(name, errno);
+    temporary_ = final_ + ".XXXXXX";
+    fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
+    if (fd_ < 0) {
+      const int error = errno;
+      temporary_.clear();
+      return cannot_create(name, error);
+    }
+    const mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fd_, kMode & ~mask);
+    return {};
+  }
+  fd_ = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+  if (fd_ >= 0) return {};
+  if (errno == EEXIST) {
+    return Status::error(fmt::format(
+        "output file {} already exists; overwrite it with -f (--force), from Python with overwrite=True", name));
+  }
+  return cannot_create(name, errno);
+}
+
+Status OutputFile::publish() {
+  if (temporary_.empty()) return {};
+  if (rename(temporary_.c_str(), final_.c_str()) != 0) return cannot_create(name_, errno);
+  temporary_.clear();
+  return {};
+}
+
+Status OutputFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    if (written > 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    } else if (written == 0 || errno != EINTR) {
+      return write_failed(written == 0 ? ENOSPC : errno);
+    }
+  }
+  return {};
+}
+
+Status OutputFile::close() {
+  const int result = ::close(fd_);
+  fd_ = -1;
+  return result == 0 ? Status() : write_failed(errno);
+}
+
+void OutputFile::discard() {
+  if (fd_ < 0) return;
+  if (regular_) unlink(temporary_.empty() ? final_.c_str() : temporary_.c_str());
+  ::close(fd_);
+  fd_ = -1;
+}
+
+Status OutputFile::write_failed(int error) const {
+  return Status::error(fmt::format("could not write to {}: {}", name_, std::strerror(error)));
+}
+
+}  // namespace memray
