@@ -1,10 +1,13 @@
 """A recorded program behaves as if it were not, and `memray run` behaves as its users expect."""
+import fcntl
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -126,8 +129,6 @@ def test_injected_libraries_export_little(memray):
 @pytest.mark.parametrize("hooks", HOOKS)
 @pytest.mark.parametrize("how, code", [("exit", 3), ("_exit", 4), ("abort", -6), ("kill", -9), ("term", -15), ("segv", -11)])
 def test_exit_codes_and_signals_are_passed_on(memray, programs, tmp_path, hooks, how, code):
-    import resource
-
     no_core = lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     capture = tmp_path / "capture.bin"
     done = run([memray, "run", f"--hooks={hooks}", "-o", capture, "--", programs / "ends", how], preexec_fn=no_core)
@@ -170,13 +171,30 @@ def start(command, **options):
     return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
+class Terminal:
+    """A command in a session of its own, whose keyboard we are."""
+
+    def __init__(self, command):
+        self.keyboard, terminal = os.openpty()
+        take = lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        self.process = start(command, stdin=terminal, start_new_session=True, preexec_fn=take)
+        os.close(terminal)
+
+    def control_c(self):
+        os.write(self.keyboard, b"\x03")
+
+    def finish(self):
+        out, err = self.process.communicate(timeout=60)
+        os.close(self.keyboard)
+        return out, err, self.process.returncode
+
+
 def test_control_c_reaches_the_program_once(memray, tmp_path):
     target = script(tmp_path, COUNTS_INTERRUPTS)
-    process = start([memray, "run", "-q", "-o", tmp_path / "c.bin", target], start_new_session=True)
-    assert process.stdout.readline() == "ready\n"
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    out, err = process.communicate(timeout=60)
-    assert (out, err, process.returncode) == ("seen 1\n", "", 5)
+    terminal = Terminal([memray, "run", "-q", "-o", tmp_path / "c.bin", target])
+    assert terminal.process.stdout.readline() == "ready\n"
+    terminal.control_c()
+    assert terminal.finish() == ("seen 1\n", "", 5)
     assert run([memray, "stats", tmp_path / "c.bin"]).returncode == 0
 
 
@@ -198,12 +216,12 @@ def test_signals_to_memray_alone_are_passed_on(memray, tmp_path, number):
 
 def test_interrupted_script_leaves_a_finished_capture(memray, tmp_path):
     target = script(tmp_path, "import time\nblock = bytearray(3_000_000)\nprint('ready', flush=True)\ntime.sleep(60)\n")
-    process = start([memray, "run", "-q", "-o", tmp_path / "c.bin", target], start_new_session=True)
-    assert process.stdout.readline() == "ready\n"
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    terminal = Terminal([memray, "run", "-q", "-o", tmp_path / "c.bin", target])
+    assert terminal.process.stdout.readline() == "ready\n"
+    terminal.control_c()
+    _, err, code = terminal.finish()
     assert "KeyboardInterrupt" in err
-    assert process.returncode in (130, -signal.SIGINT)
+    assert code in (130, -signal.SIGINT)
     assert "3000001" in run([memray, "parse", tmp_path / "c.bin"]).stdout
 
 
