@@ -12,15 +12,16 @@ namespace {
 
 class HelpLayout : public CLI::Formatter {
  public:
-  explicit HelpLayout(const std::string& usage) : usage_(usage) { column_width(26); }
+  explicit HelpLayout(const std::string& usage) : usage_(usage) { column_width(30); }
 
-  std::string make_usage(const CLI::App*, std::string) const override { return fmt::format("Usage: {}\n", usage_); }
+  std::string make_help(const CLI::App* command, std::string, CLI::AppFormatMode) const override {
+    return fmt::format("Usage: {}\n\n{}\n{}{}{}", usage_, command->get_description(), make_positionals(command),
+                       make_groups(command, CLI::AppFormatMode::Normal), make_footer(command));
+  }
 
-  std::string make_option_opts(const CLI::Option* option) const override {
-    if (option->get_type_size() == 0) return {};
-    std::string text = option->get_option_text().empty() ? " " + option->get_type_name() : option->get_option_text();
-    if (!option->get_default_str().empty()) text += fmt::format(" [{}]", option->get_default_str());
-    return text;
+  std::string make_footer(const CLI::App* command) const override {
+    const std::string text = command->get_footer();
+    return text.empty() ? "" : "\n" + text + "\n";
   }
 
   std::string make_group(std::string group, bool is_positional,
@@ -29,6 +30,15 @@ class HelpLayout : public CLI::Formatter {
     for (const auto* option : options) text += make_option(option, is_positional);
     return text;
   }
+
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    std::string name = CLI::Formatter::make_option_name(option, is_positional);
+    if (const auto comma = name.find(','); comma != name.npos) name.insert(comma + 1, " ");
+    if (name.starts_with("--")) name.insert(0, "    ");
+    return name;
+  }
+
+  std::string make_option_opts(const CLI::Option* option) const override { return option->get_option_text(); }
 
  private:
   std::string usage_;

@@ -62,7 +62,7 @@ std::string no_such_command(const Installation& installation, const std::string&
   if (const auto near = near_miss(name, commands); !near.empty())
     text += fmt::format("; did you mean '{}'?", near);
   else
-    text += fmt::format("; there is {}", fmt::join(commands, ", "));
+    text += fmt::format("; the commands are {}", fmt::join(commands, ", "));
   std::vector<std::string> folders;
   for (const auto& folder : installation.plugin_path) folders.push_back(folder.string());
   return text + fmt::format("\nReports are plugins: no memray-reporter-{}.so in {}", name,

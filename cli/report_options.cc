@@ -1,8 +1,10 @@
-#include <fmt/format.h>
-
-#include <limits>
-
 #include "report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <limits>
 
 namespace memray::cli {
 
@@ -21,8 +23,10 @@ void DeclaredOptions::integer(std::string_view name, char short_name, std::int64
                               std::int64_t max, std::string_view help) {
   auto& declared = add(name);
   declared.integer = default_value;
-  declared.option = command_.add_option(spelling(name, short_name), declared.integer, std::string(help))
-                        ->option_text(fmt::format(" N [{}]", default_value))
+  declared.option = command_
+                        .add_option(spelling(name, short_name), declared.integer,
+                                    fmt::format("{} (default: {})", help, default_value))
+                        ->option_text(" N")
                         ->check([min, max](const std::string& text) -> std::string {
                           std::int64_t value = 0;
                           if (!CLI::detail::lexical_cast(text, value)) return text + " is not a whole number";
@@ -37,8 +41,9 @@ void DeclaredOptions::text(std::string_view name, char short_name, std::string_v
                            std::string_view help) {
   auto& declared = add(name);
   declared.text = default_value;
-  declared.option = command_.add_option(spelling(name, short_name), declared.text, std::string(help))
-                        ->option_text(default_value.empty() ? " TEXT" : fmt::format(" TEXT [{}]", default_value));
+  const std::string shown = default_value.empty() ? "" : fmt::format(" (default: {})", default_value);
+  declared.option =
+      command_.add_option(spelling(name, short_name), declared.text, std::string(help) + shown)->option_text(" TEXT");
 }
 
 void DeclaredOptions::choice(std::string_view name, char short_name, std::vector<std::string> values,
@@ -46,8 +51,10 @@ void DeclaredOptions::choice(std::string_view name, char short_name, std::vector
   auto& declared = add(name);
   declared.text = default_value;
   const auto list = fmt::format("{}", fmt::join(values, ","));
-  declared.option = command_.add_option(spelling(name, short_name), declared.text, std::string(help))
-                        ->option_text(fmt::format(" {{{}}} [{}]", list, default_value))
+  declared.option = command_
+                        .add_option(spelling(name, short_name), declared.text,
+                                    fmt::format("{}: {} (default: {})", help, list, default_value))
+                        ->option_text(" WHICH")
                         ->check([values, list](const std::string& text) -> std::string {
                           const bool known = std::find(values.begin(), values.end(), text) != values.end();
                           return known ? std::string() : fmt::format("'{}' is not one of {}", text, list);
@@ -59,8 +66,11 @@ void DeclaredOptions::views() { flag("leaks", '\0', "What was never freed, inste
 void DeclaredOptions::output_file(std::string_view suffix) {
   output_suffix_ = suffix;
   auto& output = add("output");
-  output.option = command_.add_option("-o,--output", output.text, "Write the report to this file")
-                      ->option_text(fmt::format(" FILE [memray-...{} beside the capture]", suffix));
+  output.option =
+      command_
+          .add_option("-o,--output", output.text,
+                      fmt::format("Where to write the report (default: memray-...{} beside the capture)", suffix))
+          ->option_text(" FILE");
   flag("force", 'f', "Overwrite the file if it exists");
 }
 

@@ -73,21 +73,28 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   const auto* module_option =
       command.add_option("-m", module, "Run a module as python -m does")->option_text(" MODULE");
   const auto* code_option = command.add_option("-c", code, "Run source text as python -c does")->option_text(" CODE");
-  command.add_option("--python", run.python, "The interpreter to use; it needs nothing of memray installed")
-      ->option_text(" PYTHON [python3]");
-  command.add_option("-o,--output", run.output, "Where to write; %p stands for the process number")
-      ->option_text(" FILE [memray-NAME.%p.bin]");
+  command
+      .add_option("--python", run.python,
+                  "The interpreter to use; needs nothing of memray installed (default: python3)")
+      ->option_text(" PYTHON");
+  command
+      .add_option("-o,--output", run.output,
+                  "Where to write; %p is replaced by the process number (default: memray-NAME.%p.bin)")
+      ->option_text(" FILE");
   command.add_flag("-f,--force", run.force, "Overwrite FILE if it exists");
   command.add_flag("-q,--quiet", run.quiet, "Print nothing on standard output but what the program prints");
   command.add_flag("--startup", run.startup, "Record the interpreter's start as well, not only the script");
-  command.add_option("--memory-interval", run.memory_interval_ms, "Milliseconds between two looks at the memory size")
-      ->option_text(" MS [10]")
+  command
+      .add_option("--memory-interval", run.memory_interval_ms,
+                  "Milliseconds between two looks at the memory size (default: 10)")
+      ->option_text(" MS")
       ->check(CLI::Range(1, 3'600'000));
   const auto* hooks_option =
-      command.add_option("--hooks", hooks, "How allocator calls are seen")->option_text(" NAME,... [preload]");
+      command.add_option("--hooks", hooks, "How allocator calls are seen (default: preload)")->option_text(" NAME,...");
   const auto* unwinders_option =
-      command.add_option("--unwinders", unwinders, "What stacks are made of")->option_text(" NAME,... [python]");
-  command.add_option("--sink", sink, "Where the recording goes")->option_text(" NAME[:ARGUMENTS] [file]");
+      command.add_option("--unwinders", unwinders, "What stacks are made of (default: python)")
+          ->option_text(" NAME,...");
+  command.add_option("--sink", sink, "Where the recording goes (default: file)")->option_text(" NAME[:ARGS]");
 
   const std::size_t end = command.options_end(arguments, "mc");
   Arguments own(arguments.begin(), arguments.begin() + static_cast<std::ptrdiff_t>(end));

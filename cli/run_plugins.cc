@@ -20,6 +20,7 @@ class Finder {
     try {
       file = find_plugin(installation_.plugin_path, kind, name);
     } catch (const PluginError& error) {
+      if (!asked_for(kind)) throw Failure(error.what());
       throw UsageError(error.what(), options_.usage);
     }
     if (const auto info = inspect_plugin(file); !info.rejected.empty())
@@ -42,6 +43,12 @@ class Finder {
   }
 
  private:
+  bool asked_for(PluginKind kind) const {
+    if (kind == PluginKind::hooks) return !options_.hooks.empty();
+    if (kind == PluginKind::unwinder) return !options_.unwinders.empty();
+    return true;
+  }
+
   const Installation& installation_;
   const RunOptions& options_;
 };
