@@ -1,0 +1,21 @@
+// Reading a code object.
+#pragma once
+
+#include "runtime.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace memray::python {
+
+// Where strings that are not ASCII are turned into UTF-8.
+struct TextBuffer {
+  char* bytes;
+  std::size_t size;
+};
+
+// Fills in everything but the number. Strings and line table are those of the code object where possible, else in
+// `buffer`, cut off when it is full. False if there is no code object at `code`.
+bool read_code(const Runtime& runtime, std::uintptr_t code, TextBuffer buffer, memray_code& description);
+
+}  // namespace memray::python
