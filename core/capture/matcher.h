@@ -1,5 +1,6 @@
-// From what a recorder saw to matched events: pairs every deallocation with its allocation, keeps ranges of mappings, and
-// knows what is live. One thread. Input comes in order of time stamps, with one exception, explained at `stamp` below.
+// From what a recorder saw to matched events: pairs every deallocation with its allocation, keeps ranges of mappings,
+// and knows what is live. One thread. Input comes in order of time stamps, with one exception, explained at `stamp`
+// below.
 #pragma once
 
 #include <memray/definitions.h>
@@ -22,7 +23,8 @@ struct RawAllocation {
   std::uint64_t size = 0;
   // When it happened, in the recorder's clock. realloc, munmap and mremap report after the fact that memory was freed
   // before: their deallocations may come late, after another thread's allocation at the same address. A deallocation
-  // older than the live allocation at its address therefore means an earlier one, which that allocation has ended already.
+  // older than the live allocation at its address therefore means an earlier one, which that allocation has ended
+  // already.
   std::uint64_t stamp = 0;
   Time time{};
 };

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -96,6 +97,9 @@ class Definitions {
   // Source positions of a native frame, innermost inlined function first.
   void set_locations(FrameId frame, std::span<const Location> locations);
 
+  std::optional<SiteId> find_site(const Site& site) const;
+
+  // References and spans are valid until the next call that adds or sets something; a string_view for ever.
   std::string_view string(StringId id) const;
   const Frame& frame(FrameId id) const;
   const Stack& stack(StackId id) const;
@@ -105,6 +109,8 @@ class Definitions {
   const Module& module(ModuleId id) const;
   // python: its one location; native: those set, or none.
   std::span<const Location> locations(FrameId id) const;
+  // Every frame given to set_locations, in order of these calls.
+  std::span<const FrameId> located_frames() const;
 
   std::size_t strings() const;
   std::size_t frames() const;

@@ -9,15 +9,15 @@ struct Event {
   enum class Kind : std::uint8_t {
     // `site`, `size`, `address`; `number` is this allocation's number (0, 1, 2, ... over the capture).
     allocation = 0,
-    // Allocation `number`, made at `site`, is gone; `size` is what it still had.
+    // Allocation `number`, made at `site`, is gone; `size` is what it still had, `address` that of the allocation.
     deallocation = 1,
     // Part of mapping `number`: `size` bytes at `address` are gone; the mapping is now in `pieces` pieces (>= 1).
     partial_deallocation = 2,
     // `address` was freed, but was not known: allocated before recording. For munmap `size` is the length.
     unknown_deallocation = 3,
-    // The image of process `index` was replaced by exec: all it had is gone.
+    // The image of process `index` was replaced by exec: all it had, `size` bytes, is gone.
     process_exec = 4,
-    // Process `index` ended: what it had is gone now, and counts as leaked.
+    // Process `index` ended: what it had, `size` bytes, is gone now, and counts as leaked.
     process_exit = 5,
   };
 

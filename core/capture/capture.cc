@@ -1,0 +1,239 @@
+// Opening a capture and passing over its events.
+//
+// Deallocations name allocations of earlier blocks, so what follows a hole in the data would be told wrongly: blocks
+// freed in the hole would look leaked. Data therefore ends at the first block of events or definitions that is damaged,
+// and all figures (totals, end, events) are those of the moment before it. All checksums are verified while opening,
+// at gigabytes a second, so that this is known before the first event is delivered.
+#include <memray/capture.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+#include "capture/block_list.h"
+#include "capture/crc32.h"
+#include "capture/definitions_codec.h"
+#include "capture/event_decoder.h"
+#include "capture/metadata_codec.h"
+
+namespace memray {
+
+using namespace format;
+
+struct Capture::State {
+  explicit State(std::string p) : path(std::move(p)), file(path) {}
+
+  std::string path;
+  File file;
+  std::vector<BlockPlace> events_blocks;
+  Metadata metadata;
+  Definitions definitions;
+  Totals totals;
+  std::vector<MemorySample> samples;
+  std::optional<std::string> damage;
+  std::function<void(double)> progress;
+
+  void open();
+  void check_file_header();
+  void load(const BlockList& list);
+  void finish_metadata(const BlockList& list, bool complete);
+  bool load_block(const BlockPlace& block);
+  bool verify_events(const BlockPlace& block);
+  bool load_metadata(const BlockPlace& block);
+  bool load_samples(std::span<const std::byte> raw);
+  void add_totals(const EventsSummary& summary);
+
+  // Calls `receive(entry, stored)` for each section until it returns false.
+  template <typename F>
+  bool for_each_section(const BlockPlace& block, F receive) const {
+    ByteWriter stored;
+    std::uint64_t offset = block.offset + block.header.header_size;
+    for (const SectionEntry& entry : block.header.sections) {
+      if (!receive(entry, file.read(offset, entry.stored_size, stored))) return false;
+      offset += entry.stored_size;
+    }
+    return true;
+  }
+
+  bool read_events(const BlockPlace& block, Columns columns, EventSections& sections) const;
+  void report(double fraction) const {
+    if (progress) progress(fraction);
+  }
+};
+
+void Capture::State::check_file_header() {
+  ByteWriter buffer;
+  const auto bytes = file.read(0, kFileHeaderSize, buffer);
+  if (bytes.empty()) throw CaptureError("is empty");
+  const std::size_t known = std::min(bytes.size(), kSignature.size());
+  if (std::memcmp(bytes.data(), kSignature.data(), known) != 0) throw CaptureError("is not a memray capture");
+  if (bytes.size() < kFileHeaderSize) throw CaptureError("is cut off in its first bytes: nothing can be read");
+  ByteReader in(bytes.subspan(kSignature.size()));
+  const unsigned major = in.u16();
+  const unsigned minor = in.u16();
+  if (major != kMajor)
+    throw CaptureError("has capture format version " + std::to_string(major) + "." + std::to_string(minor) +
+                       ", this memray reads version " + std::to_string(kMajor));
+}
+
+bool Capture::State::load_metadata(const BlockPlace& block) {
+  ByteWriter raw;
+  return for_each_section(block, [&](const SectionEntry& entry, std::span<const std::byte> stored) {
+    if (entry.id != SectionId::metadata) return true;
+    return unpack_section(entry, stored, raw) && read_metadata(raw.bytes(), metadata);
+  });
+}
+
+bool Capture::State::load_samples(std::span<const std::byte> raw) {
+  ByteReader in(raw);
+  MemorySample sample;
+  while (!in.at_end()) {
+    const std::uint64_t time = apply_delta(static_cast<std::uint64_t>(nanoseconds(sample.time)), in.varint());
+    sample.time = Time{static_cast<std::int64_t>(time)};
+    sample.process = ProcessId{in.varint32()};
+    sample.rss = apply_delta(sample.rss, in.varint());
+    sample.heap = apply_delta(sample.heap, in.varint());
+    if (!in.ok() || index(sample.process) >= definitions.processes()) return false;
+    samples.push_back(sample);
+  }
+  return true;
+}
+
+bool Capture::State::verify_events(const BlockPlace& block) {
+  const EventsSummary& s = block.header.summary;
+  // An event takes a byte at least, in blocks of every other size.
+  std::uint64_t bytes = 0;
+  const bool intact = for_each_section(block, [&](const SectionEntry& entry, std::span<const std::byte> stored) {
+    if (entry.id == SectionId::events) bytes += entry.raw_size;
+    return stored.size() == entry.stored_size && crc32(stored) == entry.checksum;
+  });
+  return intact && s.events <= bytes && s.allocations <= s.events && s.deallocations <= s.events &&
+         s.peak_event < s.events && s.first_event == totals.events && s.first_allocation == totals.allocations;
+}
+
+bool Capture::State::load_block(const BlockPlace& block) {
+  switch (block.header.kind) {
+    case BlockKind::header:
+      return load_metadata(block);
+    case BlockKind::events:
+      if (!verify_events(block)) return false;
+      add_totals(block.header.summary);
+      events_blocks.push_back(block);
+      return true;
+    case BlockKind::definitions:
+    case BlockKind::samples: {
+      ByteWriter raw;
+      return for_each_section(block, [&](const SectionEntry& entry, std::span<const std::byte> stored) {
+        if (!unpack_section(entry, stored, raw)) return false;
+        return entry.id == SectionId::samples ? load_samples(raw.bytes())
+                                              : read_definitions(entry.id, raw.bytes(), definitions);
+      });
+    }
+    default:
+      return true;  // of a later minor version
+  }
+}
+
+void Capture::State::add_totals(const EventsSummary& s) {
+  totals.events += s.events;
+  totals.allocations += s.allocations;
+  totals.deallocations += s.deallocations;
+  totals.allocated_bytes += s.allocated_bytes;
+  totals.peak_bytes = std::max(totals.peak_bytes, s.live_peak);
+}
+
+void Capture::State::load(const BlockList& list) {
+  if (!list.damage.empty()) damage = list.damage;
+  bool complete = true;
+  for (const BlockPlace& block : list.blocks) {
+    if (load_block(block)) continue;
+    const bool essential = block.header.kind == BlockKind::events || block.header.kind == BlockKind::definitions;
+    damage = "the file is damaged at byte " + std::to_string(block.offset) + " of " + std::to_string(file.size()) +
+             (essential ? "; what was recorded after that is not shown" : "; memory samples or metadata are missing");
+    if (!essential) continue;
+    complete = false;
+    break;
+  }
+  finish_metadata(list, complete);
+}
+
+void Capture::State::finish_metadata(const BlockList& list, bool complete) {
+  if (list.trailer) {
+    Metadata before = metadata;
+    if (!load_metadata(*list.trailer)) {
+      metadata = std::move(before);
+      if (!damage) damage = "the end of the file is damaged: it is not known how the program ended";
+    }
+  }
+  if (list.trailer && complete) return;
+  metadata.end = Time{};
+  metadata.unknown_deallocations = 0;
+  for (const BlockPlace& block : events_blocks) {
+    metadata.end = std::max(metadata.end, Time{block.header.summary.last_time});
+    metadata.unknown_deallocations += block.header.summary.unknown_deallocations;
+  }
+  if (complete)
+    for (const MemorySample& sample : samples) metadata.end = std::max(metadata.end, sample.time);
+}
+
+void Capture::State::open() {
+  check_file_header();
+  load(list_blocks(file));
+  std::stable_sort(samples.begin(), samples.end(),
+                   [](const MemorySample& a, const MemorySample& b) { return a.time < b.time; });
+}
+
+bool Capture::State::read_events(const BlockPlace& block, Columns columns, EventSections& out) const {
+  out.events.clear();
+  out.threads.clear();
+  out.addresses.clear();
+  out.times.clear();
+  std::uint64_t offset = block.offset + block.header.header_size;
+  ByteWriter stored;
+  for (const SectionEntry& entry : block.header.sections) {
+    ByteWriter* target = nullptr;
+    if (entry.id == SectionId::events) target = &out.events;
+    if (entry.id == SectionId::event_threads && has(columns, Columns::thread)) target = &out.threads;
+    if (entry.id == SectionId::addresses && has(columns, Columns::address)) target = &out.addresses;
+    if (entry.id == SectionId::times && has(columns, Columns::time)) target = &out.times;
+    if (target != nullptr && !unpack_section(entry, file.read(offset, entry.stored_size, stored), *target))
+      return false;
+    offset += entry.stored_size;
+  }
+  return true;
+}
+
+Capture::Capture(const std::string& path) : state_(std::make_unique<State>(path)) { state_->open(); }
+Capture::~Capture() = default;
+Capture::Capture(Capture&&) noexcept = default;
+Capture& Capture::operator=(Capture&&) noexcept = default;
+
+const std::string& Capture::path() const { return state_->path; }
+const Metadata& Capture::metadata() const { return state_->metadata; }
+const Definitions& Capture::definitions() const { return state_->definitions; }
+const Totals& Capture::totals() const { return state_->totals; }
+const std::vector<MemorySample>& Capture::memory_samples() const { return state_->samples; }
+const std::optional<std::string>& Capture::damage() const { return state_->damage; }
+void Capture::on_progress(std::function<void(double)> report) { state_->progress = std::move(report); }
+
+void Capture::events(Columns columns, const std::function<bool(std::span<const Event>)>& receive) const {
+  State& s = *state_;
+  EventDecoder decoder(s.definitions, columns);
+  EventSections sections;
+  for (std::size_t i = 0; i < s.events_blocks.size(); ++i) {
+    const BlockPlace& block = s.events_blocks[i];
+    s.report(static_cast<double>(i) / static_cast<double>(s.events_blocks.size()));
+    auto result = EventDecoder::Result::malformed;
+    if (s.read_events(block, columns, sections)) result = decoder.decode(block.header.summary, sections, receive);
+    if (result == EventDecoder::Result::stopped) return;
+    if (result == EventDecoder::Result::malformed) {
+      // Only a file that changed since it was opened, or that no memray wrote, comes here.
+      s.damage = "the events at byte " + std::to_string(block.offset) + " make no sense; the rest is not shown";
+      return;
+    }
+  }
+  s.report(1);
+}
+
+}  // namespace memray

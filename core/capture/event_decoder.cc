@@ -1,0 +1,145 @@
+#include "capture/event_decoder.h"
+
+#include "capture/columns.h"
+
+namespace memray::format {
+namespace {
+
+constexpr std::size_t kBatch = 4096;
+
+constexpr bool wants(Columns columns, Columns column) { return has(columns, column); }
+
+}  // namespace
+
+struct EventDecoder::Cursor {
+  explicit Cursor(const EventSections& s)
+      : tokens(s.events.bytes()), threads(s.threads.bytes()), addresses(s.addresses.bytes()), times(s.times.bytes()) {}
+
+  ByteReader tokens;
+  ThreadColumnReader threads;
+  AddressColumnReader addresses;
+  TimeColumnReader times;
+  std::uint64_t previous_site = 0;
+  std::uint64_t position = 0;  // events before this one in the block
+
+  bool ok() const { return tokens.ok() && threads.ok() && addresses.ok() && times.ok(); }
+};
+
+bool EventDecoder::begin_allocation(Cursor& in, Event& event, std::uint64_t site_delta) {
+  const std::uint64_t number = apply_delta(in.previous_site, site_delta);
+  if (number >= definitions_.sites()) return false;
+  in.previous_site = number;
+  event.site = SiteId{static_cast<std::uint32_t>(number)};
+  const Site& site = definitions_.site(event.site);
+  event.kind = Event::Kind::allocation;
+  event.allocator = site.allocator;
+  event.number = live_.next_number();
+  event.size += site.size;  // one of the two is 0
+  if (wants(columns_, Columns::address)) event.address = in.addresses.read();
+  live_.append({event.address, event.size, index(event.site)});
+  return true;
+}
+
+bool EventDecoder::end_allocation(Event& event, std::uint64_t distance) {
+  if (distance > live_.next_number()) return false;
+  event.number = live_.next_number() - distance;
+  const LiveAllocation* const allocation = live_.find(event.number);
+  if (allocation == nullptr) return false;
+  event.kind = Event::Kind::deallocation;
+  event.site = SiteId{allocation->site};
+  event.allocator = deallocator_of(definitions_.site(event.site).allocator);
+  event.size = allocation->size;
+  event.address = allocation->address;
+  live_.erase(event.number);
+  return true;
+}
+
+void EventDecoder::drop_process(std::uint32_t process) {
+  live_.erase_if([&](const LiveAllocation& allocation) {
+    const ThreadId thread = definitions_.site(SiteId{allocation.site}).thread;
+    return thread != kMergedThreads && index(definitions_.thread(thread).process) == process;
+  });
+}
+
+bool EventDecoder::decode_extended(Cursor& in, Event& event) {
+  const auto code = static_cast<Extended>(in.tokens.u8());
+  switch (code) {
+    case Extended::sized_allocation: {
+      const std::uint64_t site_delta = in.tokens.varint();
+      event.size = in.tokens.varint();
+      const std::uint64_t site = apply_delta(in.previous_site, site_delta);
+      if (site >= definitions_.sites() || definitions_.site(SiteId{static_cast<std::uint32_t>(site)}).fixed_size)
+        return false;
+      return begin_allocation(in, event, site_delta);
+    }
+    case Extended::partial_deallocation: {
+      const std::uint64_t distance = in.tokens.varint();
+      event.size = in.tokens.varint();
+      event.pieces = in.tokens.varint32();
+      if (distance > live_.next_number()) return false;
+      event.kind = Event::Kind::partial_deallocation;
+      event.number = live_.next_number() - distance;
+      LiveAllocation* const allocation = live_.find(event.number);
+      if (allocation == nullptr || event.size >= allocation->size || event.pieces == 0) return false;
+      allocation->size -= event.size;
+      event.site = SiteId{allocation->site};
+      event.allocator = deallocator_of(definitions_.site(event.site).allocator);
+      if (wants(columns_, Columns::address)) event.address = in.addresses.read();
+      return true;
+    }
+    case Extended::unknown_deallocation:
+      event.kind = Event::Kind::unknown_deallocation;
+      event.allocator = static_cast<Allocator>(in.tokens.u8());
+      event.size = in.tokens.varint();
+      if (wants(columns_, Columns::address)) event.address = in.addresses.read();
+      return true;
+    case Extended::process_exec:
+    case Extended::process_exit:
+      event.kind = code == Extended::process_exec ? Event::Kind::process_exec : Event::Kind::process_exit;
+      event.index = in.tokens.varint32();
+      event.size = in.tokens.varint();
+      if (event.index >= definitions_.processes()) return false;
+      drop_process(event.index);
+      return true;
+  }
+  return false;
+}
+
+bool EventDecoder::decode_event(Cursor& in, Event& event) {
+  const std::uint64_t token = in.tokens.varint();
+  ThreadId expected = in.threads.previous();
+  if ((token & 1) != 0) {
+    if (!begin_allocation(in, event, token >> 1)) return false;
+    if (!definitions_.site(event.site).fixed_size) return false;
+  } else if (token != 0) {
+    if (!end_allocation(event, token >> 1)) return false;
+  } else if (!decode_extended(in, event)) {
+    return false;
+  }
+  if (wants(columns_, Columns::thread)) {
+    if (event.kind == Event::Kind::allocation) expected = definitions_.site(event.site).thread;
+    event.thread = in.threads.read(in.position, expected);
+  }
+  if (wants(columns_, Columns::time)) event.time = Time{in.times.read(in.position) * kTimeUnit};
+  ++in.position;
+  return in.ok();
+}
+
+EventDecoder::Result EventDecoder::decode(const EventsSummary& summary, const EventSections& sections,
+                                          const std::function<bool(std::span<const Event>)>& receive) {
+  if (summary.first_allocation != live_.next_number()) return Result::malformed;
+  Cursor in(sections);
+  while (in.position < summary.events) {
+    batch_.clear();
+    bool intact = true;
+    while (intact && batch_.size() < kBatch && in.position < summary.events) {
+      intact = decode_event(in, batch_.emplace_back());
+      if (!intact) batch_.pop_back();
+    }
+    if (!batch_.empty() && !receive(batch_)) return Result::stopped;
+    if (!intact) return Result::malformed;
+  }
+  return in.tokens.at_end() ? Result::done : Result::malformed;
+}
+
+}  // namespace memray::format

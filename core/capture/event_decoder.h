@@ -1,0 +1,43 @@
+// From the sections of events blocks back to events. One decoder goes once over the blocks of a capture, from the first
+// on: it remembers the live allocations, which deallocations refer to.
+#pragma once
+
+#include <memray/capture.h>
+
+#include "capture/allocation_window.h"
+#include "capture/format.h"
+
+namespace memray::format {
+
+// The unpacked sections of one block; those of columns not asked for are empty.
+struct EventSections {
+  ByteWriter events, threads, addresses, times;
+};
+
+class EventDecoder {
+ public:
+  enum class Result { done, stopped, malformed };
+
+  EventDecoder(const Definitions& definitions, Columns columns) : definitions_(definitions), columns_(columns) {}
+
+  // Hands the block's events on, in batches, until `receive` returns false.
+  Result decode(const EventsSummary& summary, const EventSections& sections,
+                const std::function<bool(std::span<const Event>)>& receive);
+
+  const AllocationWindow& live() const { return live_; }
+
+ private:
+  struct Cursor;
+  bool decode_event(Cursor& in, Event& event);
+  bool decode_extended(Cursor& in, Event& event);
+  bool begin_allocation(Cursor& in, Event& event, std::uint64_t site_delta);
+  bool end_allocation(Event& event, std::uint64_t distance);
+  void drop_process(std::uint32_t process);
+
+  const Definitions& definitions_;
+  Columns columns_;
+  AllocationWindow live_{0};
+  std::vector<Event> batch_;
+};
+
+}  // namespace memray::format
