@@ -1,0 +1,187 @@
+#include "tree.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+#include <unordered_map>
+
+namespace memray::flamegraph {
+
+namespace {
+
+constexpr std::uint32_t kRootNode = 0;
+
+bool large(std::uint64_t part, std::uint64_t total, double limit) {
+  return static_cast<double>(part) >= limit * static_cast<double>(total) && part > 0;
+}
+
+}  // namespace
+
+TreeBuilder::TreeBuilder() { nodes_.push_back({kRootNode, FrameTable::kRoot, 0, 0, 0}); }
+
+std::uint32_t TreeBuilder::child(std::uint32_t parent, FrameNumber frame, std::uint32_t thread) {
+  std::uint32_t& node = child_[std::uint64_t{parent} << 32 | index(frame)];
+  if (node == FlatMap::kNone) {
+    node = static_cast<std::uint32_t>(nodes_.size());
+    nodes_.push_back({parent, frame, thread, 0, 0});
+  }
+  return node;
+}
+
+void TreeBuilder::add(std::span<const FrameNumber> frames, std::uint32_t thread, std::uint64_t bytes,
+                      std::uint64_t count) {
+  std::uint32_t& top = top_[thread];
+  if (top == FlatMap::kNone) {
+    top = static_cast<std::uint32_t>(nodes_.size());
+    nodes_.push_back({kRootNode, FrameTable::kRoot, thread, 0, 0});
+  }
+
+  std::size_t shared = 0;
+  if (!last_nodes_.empty() && last_nodes_.front() == top) {
+    const auto end = std::mismatch(frames.begin(), frames.end(), last_frames_.begin(), last_frames_.end());
+    shared = static_cast<std::size_t>(end.first - frames.begin());
+  }
+  last_frames_.assign(frames.begin(), frames.end());
+  last_nodes_.resize(shared + 1);
+  last_nodes_.front() = top;
+  for (const FrameNumber frame : frames.subspan(shared)) {
+    last_nodes_.push_back(child(last_nodes_.back(), frame, thread));
+  }
+
+  Node& leaf = nodes_[last_nodes_.back()];
+  leaf.bytes += bytes;
+  leaf.count += count;
+}
+
+namespace {
+
+using Node = TreeBuilder::Node;
+
+bool is_top(const Node& node) { return node.parent == kRootNode && node.frame == FrameTable::kRoot; }
+
+void make_inclusive(std::vector<Node>& nodes) {
+  for (std::size_t i = nodes.size(); i-- > 1;) {
+    nodes[nodes[i].parent].bytes += nodes[i].bytes;
+    nodes[nodes[i].parent].count += nodes[i].count;
+  }
+}
+
+// The threads' own roots have done their work: what is below them belongs below the root.
+void lift_threads(std::vector<Node>& nodes) {
+  for (std::size_t i = 1; i < nodes.size(); ++i) {
+    if (is_top(nodes[nodes[i].parent])) nodes[i].parent = kRootNode;
+  }
+}
+
+// What is left of a node's small children, one for each thread (more than one only below the root).
+struct Remainder {
+  std::uint32_t thread = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t count = 0;
+};
+
+// The nodes that are shown. A node is at least as large as any below it, so they form a tree.
+struct Selection {
+  std::vector<std::uint32_t> first;  // children of i: children[first[i]] up to children[first[i + 1]]
+  std::vector<std::uint32_t> children;
+  std::unordered_map<std::uint32_t, std::vector<Remainder>> remainders;  // by parent
+  std::uint64_t merged = 0;
+  double limit = 0;
+};
+
+void add_remainder(std::vector<Remainder>& remainders, const Node& node) {
+  auto place = std::find_if(remainders.begin(), remainders.end(), [&](auto& r) { return r.thread == node.thread; });
+  if (place == remainders.end()) place = remainders.insert(place, {node.thread, 0, 0});
+  place->bytes += node.bytes;
+  place->count += node.count;
+}
+
+Selection select(const std::vector<Node>& nodes, const Pruning& pruning) {
+  Selection selection;
+  selection.limit = pruning.limit;
+  const Node& root = nodes[kRootNode];
+  const auto kept = [&](const Node& node) {
+    return &node == &root || large(node.bytes, root.bytes, selection.limit) ||
+           large(node.count, root.count, selection.limit);
+  };
+  while (static_cast<std::size_t>(std::count_if(nodes.begin(), nodes.end(), kept)) > pruning.max_nodes) {
+    selection.limit *= 2;
+  }
+
+  std::vector<std::uint32_t>& first = selection.first;
+  first.assign(nodes.size() + 2, 0);
+  for (std::size_t i = 1; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    if (is_top(node)) continue;
+    if (kept(node)) {
+      ++first[node.parent + 2];
+    } else {
+      ++selection.merged;
+      if (kept(nodes[node.parent])) add_remainder(selection.remainders[node.parent], node);
+    }
+  }
+  std::partial_sum(first.begin(), first.end(), first.begin());
+  selection.children.resize(first.back());
+  for (std::uint32_t i = 1; i < nodes.size(); ++i) {
+    if (!is_top(nodes[i]) && kept(nodes[i])) selection.children[first[nodes[i].parent + 1]++] = i;
+  }
+  return selection;
+}
+
+void sort_children(Selection& selection, const std::vector<Node>& nodes, const FrameTable& frames) {
+  const auto before = [&](std::uint32_t a, std::uint32_t b) {
+    const DisplayFrame& fa = frames[nodes[a].frame];
+    const DisplayFrame& fb = frames[nodes[b].frame];
+    return std::tie(nodes[b].bytes, nodes[b].count, fa.function, fa.file, fa.line, nodes[a].thread) <
+           std::tie(nodes[a].bytes, nodes[a].count, fb.function, fb.file, fb.line, nodes[b].thread);
+  };
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    std::sort(selection.children.begin() + selection.first[i], selection.children.begin() + selection.first[i + 1],
+              before);
+  }
+}
+
+void append(Tree& tree, std::uint32_t depth, const Node& node) {
+  tree.depth.push_back(depth);
+  tree.frame.push_back(node.frame);
+  tree.thread.push_back(node.thread);
+  tree.bytes.push_back(node.bytes);
+  tree.count.push_back(node.count);
+}
+
+}  // namespace
+
+Tree TreeBuilder::finish(const FrameTable& frames, const Pruning& pruning) && {
+  make_inclusive(nodes_);
+  lift_threads(nodes_);
+  Selection selection = select(nodes_, pruning);
+  sort_children(selection, nodes_, frames);
+
+  Tree tree;
+  tree.merged = selection.merged;
+  tree.limit = selection.limit;
+  struct Pending {
+    std::uint32_t node;
+    std::uint32_t depth;
+    bool remainder;  // not the node itself, but what is merged below it
+  };
+  std::vector<Pending> pending = {{kRootNode, 0, false}};
+  while (!pending.empty()) {
+    const auto [node, depth, remainder] = pending.back();
+    pending.pop_back();
+    if (remainder) {
+      for (const Remainder& r : selection.remainders[node]) {
+        append(tree, depth, {node, FrameTable::kMerged, r.thread, r.bytes, r.count});
+      }
+      continue;
+    }
+    append(tree, depth, nodes_[node]);
+    if (selection.remainders.contains(node)) pending.push_back({node, depth + 1, true});
+    for (std::uint32_t i = selection.first[node + 1]; i-- > selection.first[node];) {
+      pending.push_back({selection.children[i], depth + 1, false});
+    }
+  }
+  return tree;
+}
+
+}  // namespace memray::flamegraph

@@ -1,0 +1,282 @@
+// The flame graph on screen: which part of the tree is looked at, and what pointer, wheel and keys do to it.
+//
+// The canvas is as large as what is visible; the element that scrolls holds an empty block of the picture's full height,
+// so a stack of ten thousand frames costs no more than one of ten.
+
+import type { Frame, Metric } from "./data";
+import * as format from "./format";
+import { boxes, nodeAt, starts, windowOf } from "./layout";
+import type { Box, Window } from "./layout";
+import { move } from "./navigation";
+import type { Move } from "./navigation";
+import { Painter, rowHeight } from "./painter";
+import type { Colours, Scene } from "./painter";
+import { isWithin } from "./tree";
+import type { Tree } from "./tree";
+
+const narrowest = 1; // pixels
+const transition = 250; // milliseconds
+const contextRows = 3; // callers that stay visible above a frame that is scrolled to
+
+export interface GraphElements {
+  scroller: HTMLElement;
+  canvas: HTMLCanvasElement;
+  extent: HTMLElement;
+}
+
+export interface GraphListener {
+  chosen(node: number): void; // clicked, or Enter
+  pointed(node: number | undefined, event?: PointerEvent): void;
+  focused(node: number): void;
+}
+
+export class Graph {
+  private start = new Float64Array(0);
+  private values = new Float64Array(0);
+  private window: Window = { from: 0, to: 1 };
+  private zoomed = 0;
+  private rows = 1;
+  private flames = false;
+  private matches: Uint8Array | undefined;
+  private hovered: number | undefined;
+  private focus = 0;
+  private focusVisible = false;
+  private animation = 0;
+  private requested = false;
+  private readonly painter: Painter;
+
+  constructor(
+    private readonly elements: GraphElements,
+    private readonly frames: Frame[],
+    private tree: Tree,
+    private metric: Metric,
+    private colours: Colours,
+    private readonly listener: GraphListener,
+  ) {
+    this.painter = new Painter(elements.canvas);
+    this.show(tree, metric);
+    new ResizeObserver(() => this.resize()).observe(elements.scroller);
+    this.resize();
+    this.listen();
+  }
+
+  show(tree: Tree, metric: Metric, zoomed = 0): void {
+    this.tree = tree;
+    this.metric = metric;
+    this.values = tree.values[metric];
+    this.start = starts(tree, this.values);
+    this.hovered = undefined;
+    this.focus = zoomed;
+    this.zoom(zoomed, false);
+  }
+
+  zoom(node: number, animated = true): void {
+    this.zoomed = node;
+    this.hovered = undefined;
+    if (!isWithin(this.tree, this.focus, node)) this.focus = node;
+    const target = windowOf(this.start, this.values, node);
+    this.measure(target);
+    this.reveal(node);
+    this.travel(target, animated && !matchMedia("(prefers-reduced-motion: reduce)").matches);
+  }
+
+  setFlames(flames: boolean): void {
+    this.flames = flames;
+    this.elements.scroller.scrollTop = flames ? this.elements.extent.offsetHeight : 0;
+    this.reveal(this.zoomed);
+    this.request();
+  }
+
+  setMatches(matches: Uint8Array | undefined): void {
+    this.matches = matches;
+    this.request();
+  }
+
+  setColours(colours: Colours): void {
+    this.colours = colours;
+    this.request();
+  }
+
+  value(node: number): number {
+    return this.values[node];
+  }
+
+  // Where a node is on the canvas now, if it is wide enough to be there.
+  box(node: number): (Box & { y: number }) | undefined {
+    const box = this.visible(0, Infinity).find((candidate) => candidate.node === node);
+    return box && { ...box, y: this.top(box.depth) };
+  }
+
+  get zoomedNode(): number {
+    return this.zoomed;
+  }
+
+  get focusedNode(): number {
+    return this.focus;
+  }
+
+  private get height(): number {
+    return this.elements.scroller.clientHeight;
+  }
+
+  private get width(): number {
+    return this.elements.scroller.clientWidth;
+  }
+
+  private resize(): void {
+    this.painter.resize(this.width, this.height);
+    this.measure(windowOf(this.start, this.values, this.zoomed));
+    this.paint();
+  }
+
+  // How tall the picture is when this window is looked at.
+  private measure(window: Window): void {
+    const all = boxes(this.tree, this.start, this.values, window, this.width, 0, Infinity, narrowest);
+    this.rows = all.reduce((deepest, box) => Math.max(deepest, box.depth + 1), 1);
+    this.elements.extent.style.height = `${this.rows * rowHeight}px`;
+  }
+
+  private top(depth: number): number {
+    const { scrollTop } = this.elements.scroller;
+    const y = this.flames
+      ? Math.max(this.rows * rowHeight, this.height) - (depth + 1) * rowHeight
+      : depth * rowHeight;
+    return y - scrollTop;
+  }
+
+  private reveal(node: number): void {
+    const { scroller } = this.elements;
+    const depth = this.tree.depth[node];
+    const y = this.top(depth);
+    const margin = contextRows * rowHeight;
+    if (y >= 0 && y + margin <= this.height) return;
+    scroller.scrollTop += this.flames ? y + rowHeight + margin - this.height : y - margin;
+  }
+
+  private travel(target: Window, animated: boolean): void {
+    cancelAnimationFrame(this.animation);
+    const origin = this.window;
+    if (!animated) {
+      this.window = target;
+      this.request();
+      return;
+    }
+    const began = performance.now();
+    const step = (now: number) => {
+      const progress = Math.min(1, Math.max(0, (now - began) / transition));
+      const eased = 1 - (1 - progress) ** 3;
+      this.window = {
+        from: origin.from + (target.from - origin.from) * eased,
+        to: origin.to + (target.to - origin.to) * eased,
+      };
+      this.paint();
+      if (progress < 1) this.animation = requestAnimationFrame(step);
+    };
+    this.animation = requestAnimationFrame(step);
+  }
+
+  private visible(firstDepth: number, lastDepth: number): Box[] {
+    return boxes(this.tree, this.start, this.values, this.window, this.width, firstDepth, lastDepth, narrowest);
+  }
+
+  private request(): void {
+    if (this.requested) return;
+    this.requested = true;
+    requestAnimationFrame(() => {
+      this.requested = false;
+      this.paint();
+    });
+  }
+
+  private paint(): void {
+    const edges = [this.depthAt(0), this.depthAt(this.height)];
+    const zoomDepth = this.tree.depth[this.zoomed];
+    const scene: Scene = {
+      boxes: this.visible(Math.min(...edges) - 1, Math.max(...edges) + 1),
+      frameOf: (node) => this.tree.frame[node],
+      share: (node) =>
+        this.metric === "bytes" ? format.bytes(this.values[node]) : format.count(this.values[node]),
+      top: (depth) => this.top(depth),
+      faded: (node) => this.tree.depth[node] < zoomDepth,
+      matches: this.matches,
+      hovered: this.hovered,
+      focused: this.focusVisible ? this.focus : undefined,
+    };
+    this.painter.paint(scene, this.frames, this.colours);
+  }
+
+  private depthAt(y: number): number {
+    const depth = Math.floor((y - this.top(0)) / rowHeight);
+    return this.flames ? -depth : depth;
+  }
+
+  private nodeAt(event: PointerEvent | MouseEvent): number | undefined {
+    const area = this.elements.canvas.getBoundingClientRect();
+    const x = event.clientX - area.left;
+    const place = this.window.from + (x / this.width) * (this.window.to - this.window.from);
+    return nodeAt(this.tree, this.start, this.values, place, this.depthAt(event.clientY - area.top));
+  }
+
+  private listen(): void {
+    const { scroller } = this.elements;
+    const point = (node: number | undefined, event?: PointerEvent) => {
+      if (node !== this.hovered) {
+        this.hovered = node;
+        this.request();
+      }
+      scroller.style.cursor = node === undefined ? "default" : "pointer";
+      this.listener.pointed(node, event);
+    };
+    scroller.addEventListener("pointermove", (event) => point(this.nodeAt(event), event));
+    scroller.addEventListener("pointerleave", () => point(undefined));
+    scroller.addEventListener("scroll", () => {
+      point(undefined);
+      this.paint();
+    });
+    scroller.addEventListener("click", (event) => {
+      const node = this.nodeAt(event);
+      if (node === undefined) return;
+      this.focus = node;
+      this.focusVisible = false;
+      this.listener.chosen(node);
+    });
+    scroller.addEventListener("keydown", (event) => this.key(event));
+    scroller.addEventListener("focus", () => {
+      this.focusVisible = scroller.matches(":focus-visible");
+      this.request();
+    });
+    scroller.addEventListener("blur", () => {
+      this.focusVisible = false;
+      this.request();
+    });
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const moves: Record<string, Move> = {
+      ArrowLeft: "previous",
+      ArrowRight: "next",
+      ArrowUp: this.flames ? "callee" : "caller",
+      ArrowDown: this.flames ? "caller" : "callee",
+    };
+    const direction = moves[event.key];
+    if (direction !== undefined) this.moveFocus(direction);
+    else if (event.key === "Home") this.setFocus(0);
+    else if (event.key === "Enter" || event.key === " ") this.listener.chosen(this.focus);
+    else return;
+    event.preventDefault();
+  }
+
+  private moveFocus(direction: Move): void {
+    const shown = new Set(this.visible(0, Infinity).map((box) => box.node));
+    this.setFocus(move(this.tree, this.focus, direction, (node) => shown.has(node)));
+  }
+
+  private setFocus(node: number): void {
+    this.focus = node;
+    this.focusVisible = true;
+    this.reveal(node);
+    this.request();
+    this.listener.focused(node);
+  }
+}
