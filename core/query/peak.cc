@@ -120,7 +120,7 @@ class PeakPass {
 
 Snapshot peak(const Capture& capture, const SnapshotOptions& options) {
   PeakPass pass(capture.definitions());
-  capture.events(Columns::none, [&](std::span<const Event> events) {
+  capture.events(Columns::time, [&](std::span<const Event> events) {
     for (const Event& event : events) pass.apply(event);
     return true;
   });

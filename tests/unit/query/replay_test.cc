@@ -1,0 +1,286 @@
+// Random programs, replayed by a model that is too simple to be wrong: it keeps every live block in a map, adds all of
+// them up after every call, and copies the whole map whenever the sum is a record.
+
+#include <memray/query.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <random>
+#include <tuple>
+
+#include "recording.h"
+
+namespace memray::test {
+namespace {
+
+struct Block {
+  std::uint64_t end;  // one past the last address; equal to the first for a size of 0
+  std::uint64_t size;
+  std::uint64_t maker;  // index into Model::made
+};
+
+// Groups as a snapshot must have them: key -> (bytes, count), and the order of first allocations.
+using Key = std::tuple<StackId, StackId, ThreadId, Allocator>;
+
+struct Model {
+  std::vector<RawAllocation> made;
+  std::map<std::pair<ProcessId, std::uint64_t>, Block> heap, mappings;
+  std::vector<Block> leaked_at_exit;
+  std::vector<Block> at_peak;
+  std::uint64_t record = 0;
+
+  std::vector<Block> live() const {
+    std::vector<Block> all;
+    for (const auto* blocks : {&heap, &mappings})
+      for (const auto& [where, block] : *blocks) all.push_back(block);
+    return all;
+  }
+
+  void look() {
+    std::uint64_t sum = 0;
+    const std::vector<Block> now = live();
+    for (const Block& block : now) sum += block.size;
+    if (sum < record) return;
+    record = sum;
+    at_peak = now;
+  }
+
+  void allocate(const RawAllocation& raw) {
+    made.push_back(raw);
+    heap[{raw.process, raw.address}] = {raw.address + raw.size, raw.size, made.size() - 1};
+  }
+  void release(const RawDeallocation& raw) { heap.erase({raw.process, raw.address}); }
+
+  void unmap(ProcessId process, std::uint64_t begin, std::uint64_t end) {
+    std::map<std::pair<ProcessId, std::uint64_t>, Block> rest;
+    for (const auto& [where, block] : mappings) {
+      const auto& [owner, start] = where;
+      const auto keep = [&](std::uint64_t from, std::uint64_t to) {
+        if (from < to) rest[{owner, from}] = {to, to - from, block.maker};
+      };
+      if (owner != process || end <= start || block.end <= begin) {
+        keep(start, block.end);
+      } else {
+        keep(start, std::min(begin, block.end));
+        keep(std::max(end, start), block.end);
+      }
+    }
+    mappings = rest;
+  }
+  void map(const RawAllocation& raw) {
+    unmap(raw.process, raw.address, raw.address + raw.size);
+    made.push_back(raw);
+    mappings[{raw.process, raw.address}] = {raw.address + raw.size, raw.size, made.size() - 1};
+  }
+
+  void end(ProcessId process, bool exec) {
+    for (auto* blocks : {&heap, &mappings})
+      std::erase_if(*blocks, [&](const auto& entry) {
+        if (entry.first.first != process) return false;
+        if (!exec) leaked_at_exit.push_back(entry.second);
+        return true;
+      });
+  }
+
+  std::vector<Block> leaked() const {
+    std::vector<Block> all = live();
+    all.insert(all.end(), leaked_at_exit.begin(), leaked_at_exit.end());
+    return all;
+  }
+
+  Key key(std::uint64_t maker, bool merge) const {
+    const RawAllocation& raw = made[maker];
+    return {raw.stack, raw.native_stack, merge ? kMergedThreads : raw.thread, raw.allocator};
+  }
+
+  std::vector<Group> groups(const std::vector<Block>& blocks, bool merge) const {
+    std::map<Key, Group> totals;
+    for (const Block& block : blocks) {
+      Group& group = totals[key(block.maker, merge)];
+      group.bytes += block.size;
+      group.count += 1;
+    }
+    std::vector<Group> result;
+    for (std::uint64_t maker = 0; maker < made.size(); ++maker) {
+      const auto found = totals.extract(key(maker, merge));
+      if (found.empty()) continue;
+      Group group = found.mapped();
+      std::tie(group.stack, group.native_stack, group.thread, group.allocator) = found.key();
+      result.push_back(group);
+    }
+    return result;
+  }
+};
+
+void check(const Snapshot& got, const std::vector<Group>& wanted) {
+  REQUIRE(got.groups.size() == wanted.size());
+  std::uint64_t bytes = 0;
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    CAPTURE(i);
+    REQUIRE(got.groups[i].stack == wanted[i].stack);
+    REQUIRE(got.groups[i].native_stack == wanted[i].native_stack);
+    REQUIRE(got.groups[i].thread == wanted[i].thread);
+    REQUIRE(got.groups[i].allocator == wanted[i].allocator);
+    REQUIRE(got.groups[i].bytes == wanted[i].bytes);
+    REQUIRE(got.groups[i].count == wanted[i].count);
+    bytes += wanted[i].bytes;
+    count += wanted[i].count;
+  }
+  REQUIRE(got.bytes == bytes);
+  REQUIRE(got.count == count);
+}
+
+class RandomProgram {
+ public:
+  explicit RandomProgram(unsigned seed) : random_(seed) {
+    for (std::uint32_t i = 1; i <= 12; ++i)
+      stacks_.push_back(recording.stack({{"main", "/app/main.py", 1}, {"f" + std::to_string(i % 5), "/app/f.py", i}}));
+    stacks_.push_back(kNoStack);
+    for (const std::uint32_t pid : {100u, 101u, 102u}) add_process(pid);
+  }
+
+  void run(int steps) {
+    for (int i = 0; i < steps; ++i) {
+      step();
+      model.look();
+    }
+  }
+
+  Recording recording;
+  Model model;
+
+ private:
+  struct Image {
+    ProcessId process;
+    std::vector<ThreadId> threads;
+  };
+
+  std::uint64_t below(std::uint64_t n) { return std::uniform_int_distribution<std::uint64_t>(0, n - 1)(random_); }
+
+  void add_process(std::uint32_t pid) {
+    Image image{recording.definitions.add_process({pid, 42, kNoString, recording.now()}), {}};
+    for (const std::uint32_t number : {1u, 2u})
+      image.threads.push_back(recording.definitions.add_thread({image.process, number, pid + number, kNoString}));
+    images_.push_back(image);
+  }
+
+  std::uint64_t size() {
+    if (below(8) == 0) return 0;
+    if (below(40) == 0) return 1 + below(100'000);
+    return 64 * (1 + below(4));  // equal sums are common
+  }
+
+  void step() {
+    const Image& image = images_[below(images_.size())];
+    recording.process = image.process;
+    recording.thread = image.threads[below(2)];
+    const StackId at = stacks_[below(stacks_.size())];
+    const std::uint64_t block = 0x1000 + 16 * below(300);
+    const std::uint64_t page = 0x100000 + 4096 * below(40);
+    const std::uint64_t pages = 4096 * (1 + below(8));
+    const std::uint64_t dice = below(1000);
+    if (dice < 450) {
+      const auto how = below(2) ? Allocator::malloc : Allocator::pymalloc_malloc;
+      const RawAllocation raw = recording.made(block, size(), at, how);
+      model.allocate(raw);
+      recording.matcher.allocate(raw);
+    } else if (dice < 850) {
+      const RawDeallocation raw = recording.gone(block);
+      model.release(raw);
+      recording.matcher.deallocate(raw);
+    } else if (dice < 920) {
+      const RawAllocation raw = recording.made(page, pages, at, Allocator::mmap);
+      model.map(raw);
+      recording.matcher.map(raw);
+    } else if (dice < 995) {
+      const RawDeallocation raw = recording.gone(page, pages, Allocator::munmap);
+      model.unmap(raw.process, page, page + pages);
+      recording.matcher.unmap(raw);
+    } else {
+      end_one();
+    }
+  }
+
+  void end_one() {
+    const std::size_t which = below(images_.size());
+    const bool exec = below(2) == 0;
+    const ProcessId process = images_[which].process;
+    model.end(process, exec);
+    recording.matcher.process_ended(process, exec, recording.now());
+    images_.erase(images_.begin() + static_cast<std::ptrdiff_t>(which));
+    add_process(200);
+  }
+
+  std::mt19937 random_;
+  std::vector<StackId> stacks_;
+  std::vector<Image> images_;
+};
+
+}  // namespace
+
+TEST_CASE("peak and leaks of random programs are those of a naive replay") {
+  const auto seed = GENERATE(range(0u, 25u));
+  CAPTURE(seed);
+  RandomProgram program(seed);
+  program.run(seed < 5 ? 40 : 2500);
+  const Capture capture = program.recording.finish();
+  for (const bool merge : {true, false}) {
+    CAPTURE(merge);
+    check(peak(capture, {merge}), program.model.groups(program.model.at_peak, merge));
+    check(leaks(capture, {merge}), program.model.groups(program.model.leaked(), merge));
+    check(snapshot(capture, View::leaks, {merge}), program.model.groups(program.model.leaked(), merge));
+  }
+  REQUIRE(capture.totals().peak_bytes == program.model.record);
+}
+
+TEST_CASE("statistics of random programs are those of their calls") {
+  const auto seed = GENERATE(range(100u, 110u));
+  CAPTURE(seed);
+  RandomProgram program(seed);
+  program.run(2000);
+  const Capture capture = program.recording.finish();
+  const Statistics got = statistics(capture, 3);
+
+  std::map<std::uint64_t, std::uint64_t> by_size;
+  std::map<Allocator, std::uint64_t> by_allocator;
+  std::map<StackId, std::pair<std::uint64_t, std::uint64_t>> by_stack;  // every stack has its own location
+  std::uint64_t bytes = 0;
+  for (const RawAllocation& raw : program.model.made) {
+    ++by_size[raw.size];
+    ++by_allocator[raw.allocator];
+    bytes += raw.size;
+    by_stack[raw.stack].first += raw.size;
+    by_stack[raw.stack].second += 1;
+  }
+  REQUIRE(got.allocations == program.model.made.size());
+  REQUIRE(got.allocated_bytes == bytes);
+  REQUIRE(got.peak_bytes == program.model.record);
+  REQUIRE(got.count_by_allocator == by_allocator);
+  REQUIRE(got.count_by_size == decltype(got.count_by_size)(by_size.begin(), by_size.end()));
+
+  std::vector<std::uint64_t> most_bytes, most_count;
+  for (const auto& [stack, total] : by_stack) {
+    most_bytes.push_back(total.first);
+    most_count.push_back(total.second);
+  }
+  std::ranges::sort(most_bytes, std::greater<>());
+  std::ranges::sort(most_count, std::greater<>());
+  REQUIRE(got.top_by_bytes.size() == 3);
+  REQUIRE(got.top_by_count.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    REQUIRE(got.top_by_bytes[i].bytes == most_bytes[i]);
+    REQUIRE(got.top_by_count[i].count == most_count[i]);
+  }
+  for (const LocationTotal& total : got.top_by_bytes) {
+    StackId stack = kNoStack;
+    for (const auto& [candidate, unused] : by_stack)
+      if (candidate != kNoStack) {
+        const Frame& frame = capture.definitions().frame(capture.definitions().stack(candidate).frame);
+        if (frame.location == total.location) stack = candidate;
+      }
+    REQUIRE(by_stack[stack] == std::pair(total.bytes, total.count));
+  }
+}
+
+}  // namespace memray::test
