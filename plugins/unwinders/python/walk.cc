@@ -37,9 +37,9 @@ struct Entry {
   std::uint64_t executable;
   std::uint64_t instruction;
   std::uint32_t number;      // of the code object; 0: the frame is not shown
-  std::uint32_t depth : 24;  // frames shown up to here, this one included
+  std::uint32_t depth : 23;  // frames shown up to here, this one included
   std::uint32_t shim : 1;
-  std::uint32_t entry : 7;  // 3.11: the frame's own flag
+  std::uint32_t entry : 8;  // 3.11: the frame's own flag
 };
 
 // entries[0] is no frame: it stands for the end of the chain, so entries[i - 1] is always the caller.
@@ -59,7 +59,7 @@ namespace {
 
 constexpr std::size_t kStackBytes = 16 << 10;
 constexpr std::uint32_t kInitialCapacity = 254;
-constexpr std::uint32_t kLargestCapacity = (1u << 24) - 1;
+constexpr std::uint32_t kLargestCapacity = (1u << 23) - 1;
 constexpr std::uint32_t kNearTop = 6;
 
 std::size_t bytes_for(std::uint32_t capacity) {
@@ -94,26 +94,35 @@ __attribute__((noinline, cold)) bool grow(Stack& stack) {
 
 TextBuffer text_buffer(Stack& stack) { return {stack.text, kStackBytes - offsetof(Stack, text)}; }
 
-inline bool unchanged(const Layout& layout, const Entry& entry) {
-  bool same =
-      executable(layout, entry.frame) == entry.executable && instruction(layout, entry.frame) == entry.instruction;
-  if (layout.has_entry_flag) same &= load<std::uint8_t>(entry.frame + layout.entry_flag) == entry.entry;
-  return same;
-}
-
 struct Verified {
   std::uint32_t broken;   // the outermost entry that is live, if its caller is another one than before; else 0
   std::uint32_t changed;  // the outermost entry that has moved on; `from` + 1 if none has
 };
 
-// The frame of entry `from` is live. Are those below it what they were?
+// The frame of entry `from` is live. Are those below it what they were? Six loads and one branch a frame.
+template <bool kEntryFlag>
 inline Verified verify(const Layout& layout, const Entry* entries, std::uint32_t from) {
-  std::uint32_t changed = from + 1;
-  for (std::uint32_t i = from; i != 0; --i) {
-    if (previous(layout, entries[i].frame) != entries[i - 1].frame) return {i, changed};
-    if (!unchanged(layout, entries[i])) changed = i;
+  const std::uintptr_t previous_at = layout.previous;
+  const std::uintptr_t executable_at = layout.executable;
+  const std::uintptr_t instruction_at = layout.instruction;
+  const std::uint64_t instruction_mask = layout.instruction_mask;
+  const Entry* changed = entries + from + 1;
+  std::uintptr_t frame = entries[from].frame;
+  for (const Entry* entry = entries + from; entry != entries; --entry) {
+    const std::uintptr_t caller = entry[-1].frame;
+    const std::uint64_t moved = load<std::uintptr_t>(frame + previous_at) ^ caller;
+    std::uint64_t differs = load<std::uint64_t>(frame + executable_at) ^ entry->executable;
+    differs |= (load<std::uint64_t>(frame + instruction_at) & instruction_mask) ^ entry->instruction;
+    if constexpr (kEntryFlag) differs |= load<std::uint8_t>(frame + layout.entry_flag) ^ std::uint64_t{entry->entry};
+    if (__builtin_expect((moved | differs) != 0, false)) {
+      if (moved != 0) {
+        return {static_cast<std::uint32_t>(entry - entries), static_cast<std::uint32_t>(changed - entries)};
+      }
+      changed = entry;
+    }
+    frame = caller;
   }
-  return {0, changed};
+  return {0, static_cast<std::uint32_t>(changed - entries)};
 }
 
 // The entry of `frame` among the first `limit`, or 0.
@@ -150,7 +159,8 @@ inline Alignment align(const Layout& layout, Stack& stack, std::uintptr_t top) {
       frame = previous(layout, frame);
       continue;
     }
-    const Verified verified = verify(layout, stack.entries, at);
+    const Verified verified =
+        layout.has_entry_flag ? verify<true>(layout, stack.entries, at) : verify<false>(layout, stack.entries, at);
     if (verified.broken == 0) return {verified.changed - 1, at, fresh, true};
     for (std::uint32_t i = at; i >= verified.broken; --i) {
       if (!push_fresh(stack, fresh, stack.entries[i].frame)) return {0, 0, 0, false};
@@ -176,14 +186,14 @@ std::uint64_t examine(const Runtime& runtime, Stack& stack, std::uintptr_t frame
   // Recursion meets the same code again; its number is then at hand.
   std::uint32_t number = was_valid && entry.executable == code_word ? entry.number : 0;
   entry = {frame, code_word, instruction(layout, frame), 0, below.depth, 0, 0};
-  if (layout.has_entry_flag) entry.entry = load<std::uint8_t>(frame + layout.entry_flag) & 0x7f;
+  if (layout.has_entry_flag) entry.entry = load<std::uint8_t>(frame + layout.entry_flag);
   const FrameView view = look(layout, frame, entry.executable, entry.instruction);
   entry.shim = view.state == FrameState::shim;
   if (view.state != FrameState::running) return 0;
   if (number == 0) number = number_of_code(runtime, view.code, text_buffer(stack));
   if (number == 0) return 0;
   entry.number = number;
-  entry.depth = (below.depth + 1) & 0xff'ffff;
+  entry.depth = (below.depth + 1) & 0x7f'ffff;
   const std::uint64_t flag = is_entry(layout, below, entry) ? MEMRAY_PYTHON_ENTRY_FRAME : 0;
   return flag | MEMRAY_PYTHON_FRAME(number, view.offset);
 }
