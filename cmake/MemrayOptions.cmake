@@ -37,11 +37,15 @@ if(MEMRAY_SANITIZE)
 endif()
 
 # For code that is loaded into the program being profiled: libc only, nothing exported but what is said so, TLS that
-# needs no allocation, frame pointers in the wrappers.
-add_library(memray-target-flags INTERFACE)
-target_link_libraries(memray-target-flags INTERFACE memray-warnings gcc c gcc)
-target_compile_options(memray-target-flags INTERFACE
+# needs no allocation, frame pointers in the wrappers. Part of the SDK.
+add_library(memray-in-target INTERFACE)
+target_link_libraries(memray-in-target INTERFACE gcc c gcc)
+target_compile_options(memray-in-target INTERFACE
   -O2 -fvisibility=hidden -fno-omit-frame-pointer -fno-exceptions -fno-stack-protector -fno-plt
   -ftls-model=initial-exec $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti -fno-threadsafe-statics -fvisibility-inlines-hidden>)
-target_link_options(memray-target-flags INTERFACE
+target_link_options(memray-in-target INTERFACE
   -nodefaultlibs -static-libgcc -Wl,-z,now -Wl,-z,relro -Wl,-Bsymbolic -Wl,--no-undefined -Wl,--gc-sections)
+add_library(memray::in-target ALIAS memray-in-target)
+
+add_library(memray-target-flags INTERFACE)
+target_link_libraries(memray-target-flags INTERFACE memray-warnings memray-in-target)

@@ -1,14 +1,13 @@
-# memray_add_plugin(KIND NAME SOURCES...): one plugin, its own target (memray-KIND-NAME) and its own install component.
-# KIND is hooks, unwinder, sink or reporter; the first two are built for the target, the others for memray's processes.
-function(memray_add_plugin kind name)
-  set(target memray-${kind}-${name})
-  add_library(${target} MODULE ${ARGN})
-  set_target_properties(${target} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/memray/plugins)
+include(MemrayPlugin)
+
+# What memray_add_plugin does besides for the plugins that come with memray: warnings, a place in the build tree that has
+# the shape of an installation, and an install component of its own.
+function(memray_own_plugin target kind name)
+  set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/memray/plugins)
   if(kind STREQUAL "hooks" OR kind STREQUAL "unwinder")
-    target_link_libraries(${target} PRIVATE memray-target-flags memray-sdk-headers)
+    target_link_libraries(${target} PRIVATE memray-target-flags)
   else()
-    target_compile_options(${target} PRIVATE -fvisibility=hidden)
-    target_link_libraries(${target} PRIVATE memray-host-flags memray-core fmt::fmt)
+    target_link_libraries(${target} PRIVATE memray-host-flags fmt::fmt)
     set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/../..")
   endif()
   install(TARGETS ${target} LIBRARY DESTINATION ${MEMRAY_PLUGINDIR} COMPONENT ${kind}-${name})
