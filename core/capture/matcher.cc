@@ -3,11 +3,10 @@
 // The fast path of an allocation is two probes: the site table (stack, size, ... -> number) and the table of live
 // blocks; that of a deallocation is one. Everything that is rare, mappings above all, is kept apart.
 //
-// Late deallocations. realloc and munmap are reported after the fact, so another thread may have got the address,
-// and even have freed it again, before the report comes. Stamps tell: a deallocation that is older than the live
-// allocation at its address belongs to the one before, which the new allocation has ended. If the new one is gone too
-// nothing is live there; a note of the address, made when an allocation ended its predecessor, keeps such a
-// deallocation from being taken for one of memory that was allocated before recording.
+// Late deallocations. realloc and munmap are reported after the fact, so another thread may have got the address, and
+// even have freed it again, before the report comes. The allocation that took the address over has ended its
+// predecessor, and has left a note that a deallocation older than itself is awaited there: that is told from one of
+// memory that was allocated before recording.
 #include "capture/matcher.h"
 
 #include <algorithm>
@@ -24,7 +23,7 @@ namespace {
 // dictionary would cost more than it saves.
 constexpr std::uint32_t kSizesPerPlace = 256;
 
-// Deallocations announced but still to come; when there are more, they belong to frees that nobody will report.
+// Addresses with deallocations still to come; when there are more, they belong to frees that nobody will report.
 constexpr std::size_t kAwaited = std::size_t{1} << 16;
 
 // munmap takes whole pages.
@@ -70,11 +69,17 @@ class Places {
   InternTable table_;
 };
 
+// Deallocations of one address that are still to be reported, for memory that was reused before they were.
+struct Awaited {
+  std::uint64_t stamp = 0;  // of the latest allocation there that ended one before
+  std::uint32_t count = 0;
+};
+
 struct ProcessMemory {
   LiveTable heap;
   Mappings mappings;
-  std::unordered_map<std::uint64_t, std::uint64_t> large;    // sizes that do not fit an entry of `heap`, by number
-  std::unordered_map<std::uint64_t, std::uint64_t> awaited;  // address -> stamp of the allocation that took it over
+  std::unordered_map<std::uint64_t, std::uint64_t> large;  // sizes that do not fit an entry of `heap`, by number
+  std::unordered_map<std::uint64_t, Awaited> awaited;      // by address
   std::uint64_t bytes = 0;
 };
 
@@ -171,15 +176,17 @@ struct Matcher::State {
     end(*block, a.thread, a.time, memory);
     memory.heap.erase(block);
     if (memory.awaited.size() >= kAwaited) memory.awaited.clear();
-    memory.awaited[a.address] = a.stamp;
+    Awaited& awaited = memory.awaited[a.address];
+    awaited.stamp = a.stamp;
+    ++awaited.count;
   }
 
   // Whether this deallocation is the one that an allocation at its address has anticipated.
   bool was_awaited(const RawDeallocation& d, ProcessMemory& memory) {
     if (memory.awaited.empty()) return false;
     const auto place = memory.awaited.find(d.address);
-    if (place == memory.awaited.end() || place->second < d.stamp) return false;
-    memory.awaited.erase(place);
+    if (place == memory.awaited.end() || place->second.stamp < d.stamp) return false;
+    if (--place->second.count == 0) memory.awaited.erase(place);
     return true;
   }
 
@@ -220,7 +227,7 @@ void Matcher::deallocate(const RawDeallocation& deallocation) {
   if (block != nullptr && block->stamp <= deallocation.stamp) [[likely]] {
     s.end(*block, deallocation.thread, deallocation.time, memory);
     memory.heap.erase(block);
-  } else if (!s.was_awaited(deallocation, memory) && block == nullptr) {
+  } else if (!s.was_awaited(deallocation, memory)) {
     s.add_unknown(deallocation);
   }
 }
