@@ -12,17 +12,10 @@ namespace {
 
 class Finder {
  public:
-  Finder(const Installation& installation, const RunOptions& options)
-      : installation_(installation), options_(options) {}
+  explicit Finder(const Installation& installation) : installation_(installation) {}
 
   std::filesystem::path find(PluginKind kind, const std::string& name) const {
-    std::filesystem::path file;
-    try {
-      file = find_plugin(installation_.plugin_path, kind, name);
-    } catch (const PluginError& error) {
-      if (!asked_for(kind)) throw Failure(error.what());
-      throw UsageError(error.what(), options_.usage);
-    }
+    const auto file = find_plugin(installation_.plugin_path, kind, name);
     if (const auto info = inspect_plugin(file); !info.rejected.empty())
       throw Failure(fmt::format("cannot use {}: {}", file.string(), info.rejected));
     return file;
@@ -43,14 +36,7 @@ class Finder {
   }
 
  private:
-  bool asked_for(PluginKind kind) const {
-    if (kind == PluginKind::hooks) return !options_.hooks.empty();
-    if (kind == PluginKind::unwinder) return !options_.unwinders.empty();
-    return true;
-  }
-
   const Installation& installation_;
-  const RunOptions& options_;
 };
 
 // A program that brings its own malloc comes first in the order in which symbols are looked up: nothing that is
@@ -75,7 +61,7 @@ std::string default_unwinder(const Finder& finder, const Target& target) {
 }  // namespace
 
 RunPlugins choose_plugins(const Installation& installation, const RunOptions& options, const Target& target) {
-  const Finder finder(installation, options);
+  const Finder finder(installation);
   const auto hooks = options.hooks.empty() ? std::vector{default_hooks(finder, target)} : options.hooks;
   const auto unwinders = options.unwinders.empty() ? std::vector{default_unwinder(finder, target)} : options.unwinders;
   return {finder.find_all(PluginKind::hooks, hooks), finder.find_all(PluginKind::unwinder, unwinders),

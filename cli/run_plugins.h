@@ -14,7 +14,7 @@ struct RunPlugins {
   std::filesystem::path sink;
 };
 
-// Throws UsageError for a name that nothing is known by, Failure for a plugin that is of no use.
+// Throws PluginError for a name that nothing is known by, Failure for a plugin that is of no use.
 RunPlugins choose_plugins(const Installation& installation, const RunOptions& options, const Target& target);
 
 }  // namespace memray::cli

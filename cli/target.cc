@@ -60,7 +60,7 @@ std::string no_such_file(const std::string& name, int error) {
   std::string text = fmt::format("could not open {}: {}", name, std::strerror(error));
   if (error == ENOENT && name.find('/') == name.npos)
     if (const auto command = find_command(name))
-      text += fmt::format("\nTo record the program {}: memray run -- {}", command->string(), name);
+      text += fmt::format("; to record the program {}: memray run -- {}", command->string(), name);
   return text;
 }
 
