@@ -234,14 +234,23 @@ __attribute__((visibility("default"), ifunc("memray_work_under_lock"))) void mem
 
 namespace memray::hooks {
 
+// A plugin that was opened is found through its own entry, one that was preloaded in the global scope: the other lookup
+// would fail, and leave an error behind that the program could see, so the one that works is remembered.
 void with_loader_locked(void (*work)()) {
-  locked_work = work;
 #ifdef MEMRAY_INTERPOSE
+  static bool is_global = true;
   const auto lookup = real<void*(void*, const char*)>(Function::dlsym);
 #else
+  static bool is_global = false;
   const auto lookup = dlsym;
 #endif
-  lookup(const_cast<link_map*>(elf::own_object()), "memray_loader_lock");
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    locked_work = work;
+    void* scope = is_global ? RTLD_DEFAULT : const_cast<link_map*>(elf::own_object());
+    lookup(scope, "memray_loader_lock");
+    if (!locked_work) return;
+    is_global = !is_global;
+  }
 }
 
 void exempt_object_of(const void* address) { exempt = reinterpret_cast<std::uintptr_t>(address); }
