@@ -36,6 +36,7 @@ class DeclaredOptions final : public ReporterOptions {
   void exclusive(std::vector<std::string> names) override { exclusive_.push_back(std::move(names)); }
   void views() override;
   void output_file(std::string_view suffix) override;
+  void output_file_of_whole_name(std::string_view suffix) override;
   void captures(std::size_t min, std::size_t max) override;
 
   // After the reporter has declared: adds the captures, links options that exclude each other.
@@ -45,6 +46,7 @@ class DeclaredOptions final : public ReporterOptions {
   bool has(std::string_view name) const { return options_.find(name) != options_.end(); }
   const std::vector<std::string>& capture_files() const { return capture_files_; }
   const std::string& output_suffix() const { return output_suffix_; }
+  bool output_of_whole_name() const { return output_of_whole_name_; }
 
  private:
   DeclaredOption& add(std::string_view name);
@@ -55,6 +57,7 @@ class DeclaredOptions final : public ReporterOptions {
   std::vector<std::string> capture_files_;
   std::size_t min_captures_ = 1, max_captures_ = 1;
   std::string output_suffix_;
+  bool output_of_whole_name_ = false;
 };
 
 // Standard output, written in large pieces. When the reader has gone away the report is ended by an exception: there is

@@ -96,7 +96,8 @@ void Context::warn(std::string_view text) const {
 
 std::ostream& Context::output() {
   const std::string& given = options_.get("output").text;
-  const auto name = given.empty() ? derived_report_name(captures_.at(0).path(), report_, options_.output_suffix())
+  const auto name = given.empty() ? derived_report_name(captures_.at(0).path(), report_, options_.output_suffix(),
+                                                        options_.output_of_whole_name())
                                   : expand_home(given);
   file_.emplace(name, options_.get("force").flag);
   return file_->stream();

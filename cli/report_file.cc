@@ -24,10 +24,11 @@ bool is_number(std::string_view text) {
 
 }  // namespace
 
-fs::path derived_report_name(const fs::path& capture, const std::string& report, const std::string& suffix) {
+fs::path derived_report_name(const fs::path& capture, const std::string& report, const std::string& suffix,
+                             bool whole_name) {
   std::string stem = capture.filename();
-  if (const std::string extension = capture.extension(); !extension.empty() && !is_number(extension.substr(1)))
-    stem.resize(stem.size() - extension.size());
+  const std::string extension = capture.extension();
+  if (!whole_name && !extension.empty() && !is_number(extension.substr(1))) stem.resize(stem.size() - extension.size());
   if (constexpr std::string_view prefix = "memray-"; stem.starts_with(prefix)) stem.erase(0, prefix.size());
   return capture.parent_path() / fmt::format("memray-{}-{}{}", report, stem, suffix);
 }

@@ -9,8 +9,9 @@ namespace memray::cli {
 
 // memray-<report>-<stem><suffix> beside the capture. The stem is the capture's name without a leading "memray-" and
 // without its last extension; a number is no extension, so captures of several processes keep different names.
+// With `whole_name` the extension stays.
 std::filesystem::path derived_report_name(const std::filesystem::path& capture, const std::string& report,
-                                          const std::string& suffix);
+                                          const std::string& suffix, bool whole_name = false);
 
 class ReportFile {
  public:

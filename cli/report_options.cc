@@ -74,6 +74,11 @@ void DeclaredOptions::output_file(std::string_view suffix) {
   flag("force", 'f', "Overwrite the file if it exists");
 }
 
+void DeclaredOptions::output_file_of_whole_name(std::string_view suffix) {
+  output_file(suffix);
+  output_of_whole_name_ = true;
+}
+
 void DeclaredOptions::captures(std::size_t min, std::size_t max) {
   min_captures_ = min;
   max_captures_ = max;
