@@ -1,0 +1,281 @@
+// Writes a capture that looks like that of a real program, and beside it what a flame graph of it must show, added up
+// here and not by any code of memray: write-capture CAPTURE TRUTH [shop|deep|huge]
+//
+//   shop   a Python program with imports, packages, native threads, names in several scripts and names that are HTML
+//   deep   a recursion of 3000 frames
+//   huge   a million distinct stacks
+#include <capture/encoder.h>
+#include <capture/matcher.h>
+#include <memray/text.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace memray;
+
+struct Call {
+  std::string function;
+  std::string file;
+  std::uint32_t line;
+  friend auto operator<=>(const Call&, const Call&) = default;
+};
+using CallStack = std::vector<Call>;  // outermost first
+
+struct Sums {
+  std::uint64_t bytes = 0;
+  std::uint64_t count = 0;
+};
+using Truth = std::map<std::pair<std::uint32_t, CallStack>, Sums>;  // by thread and stack
+
+const std::string kApp = "/home/ada/shop/app.py";
+const std::string kModels = "/home/ada/shop/models.py";
+const std::string kReports = "/home/ada/shop/reports.py";
+const std::string kJson = "/usr/lib/python3.11/json/decoder.py";
+const std::string kCsv = "/usr/lib/python3.11/csv.py";
+const std::string kThreading = "/usr/lib/python3.11/threading.py";
+const std::string kPandas = "/srv/venv/lib/python3.11/site-packages/pandas/io/parsers/readers.py";
+const std::string kFrame = "/srv/venv/lib/python3.11/site-packages/pandas/core/frame.py";
+const std::string kBootstrap = "<frozen importlib._bootstrap>";
+const std::string kExternal = "<frozen importlib._bootstrap_external>";
+
+class Recording {
+ public:
+  explicit Recording(const std::string& path) : file_(path, std::ios::binary) {
+    metadata_.memray_version = "0.1.0";
+    metadata_.start_time_ns = 1'780'000'000'000'000'000;
+    metadata_.pid = 4242;
+    metadata_.command_line = "python shop.py --report <all> --currency \xe2\x82\xac";
+    metadata_.hooks = "plt";
+    metadata_.unwinders = "python";
+    metadata_.python_version = "3.11.9";
+    metadata_.python_allocator = "pymalloc";
+    process_ = definitions_.add_process({.pid = 4242, .parent_pid = 1, .command_line = string(metadata_.command_line)});
+    for (const char* name : {"MainThread", "worker", "Прогрев"}) {
+      threads_.push_back(definitions_.add_thread({.process = process_,
+                                                  .number = static_cast<std::uint32_t>(threads_.size() + 1),
+                                                  .os_tid = static_cast<std::uint32_t>(4242 + threads_.size()),
+                                                  .name = string(name)}));
+    }
+    metadata_.main_thread = threads_[0];
+    encoder_ = std::make_unique<Encoder>(definitions_, metadata_, EncoderOptions{}, [this](const Block& block) {
+      file_.write(reinterpret_cast<const char*>(block.bytes.data()), static_cast<std::streamsize>(block.bytes.size()));
+    });
+  }
+
+  std::uint64_t allocate(const CallStack& calls, std::uint64_t size, std::uint32_t thread = 0) {
+    StackId stack = kNoStack;
+    for (const Call& call : calls) {
+      const Frame frame = {.location = {string(call.function), string(call.file), call.line}};
+      stack = definitions_.add_stack(stack, definitions_.add_frame(frame));
+    }
+    const std::uint64_t address = next_address_;
+    next_address_ += (size + 31) & ~std::uint64_t{15};
+    matcher_.allocate({.process = process_,
+                       .thread = threads_[thread],
+                       .allocator = Allocator::malloc,
+                       .stack = stack,
+                       .address = address,
+                       .size = size,
+                       .stamp = ++stamp_,
+                       .time = now()});
+    pass_on();
+    return address;
+  }
+
+  void free(std::uint64_t address) {
+    matcher_.deallocate(
+        {.process = process_, .thread = threads_[0], .address = address, .stamp = ++stamp_, .time = now()});
+    pass_on();
+  }
+
+  void sample(std::uint64_t rss) {
+    pass_on(true);
+    encoder_->sample({now(), process_, rss, matcher_.live_bytes()});
+  }
+
+  void finish() {
+    pass_on(true);
+    metadata_.end = now();
+    metadata_.ending = {Ending::Kind::exited, 3, false};
+    encoder_->finish(metadata_);
+    file_.close();
+    if (!file_) std::perror("write-capture");
+  }
+
+  std::uint64_t live() const { return matcher_.live_bytes(); }
+
+ private:
+  StringId string(const std::string& text) { return definitions_.add_string(text); }
+  Time now() const { return Time{static_cast<std::int64_t>(stamp_) * 20'000}; }
+
+  void pass_on(bool all = false) {
+    if (!all && matcher_.events().size() < 4096) return;
+    encoder_->events(matcher_.events());
+    matcher_.clear();
+  }
+
+  std::ofstream file_;
+  Metadata metadata_;
+  Definitions definitions_;
+  ProcessId process_{};
+  std::vector<ThreadId> threads_;
+  Matcher matcher_{definitions_};
+  std::unique_ptr<Encoder> encoder_;
+  std::uint64_t next_address_ = 0x5555'0000'0000;
+  std::uint64_t stamp_ = 0;
+};
+
+void add(Truth& truth, std::uint32_t thread, const CallStack& stack, std::uint64_t bytes) {
+  Sums& sums = truth[{thread, stack}];
+  sums.bytes += bytes;
+  ++sums.count;
+}
+
+void write_truth(const std::string& path, const std::map<std::string, Truth>& views) {
+  std::ofstream out(path);
+  const char* view_separator = "{";
+  for (const auto& [name, truth] : views) {
+    out << view_separator << json_string(name) << ": [";
+    const char* separator = "\n";
+    for (const auto& [key, sums] : truth) {
+      out << separator << "{\"thread\": " << key.first << ", \"bytes\": " << sums.bytes << ", \"count\": " << sums.count
+          << ", \"stack\": [";
+      const char* comma = "";
+      for (const Call& call : key.second) {
+        out << comma << "[" << json_string(call.function) << ", " << json_string(call.file) << ", " << call.line << "]";
+        comma = ", ";
+      }
+      out << "]}";
+      separator = ",\n";
+    }
+    out << "]";
+    view_separator = ",\n";
+  }
+  out << "}\n";
+}
+
+struct Work {
+  CallStack stack;
+  std::uint64_t size;
+  int times;
+  std::uint32_t thread = 0;
+  bool leaked = false;
+};
+
+std::vector<Work> shop() {
+  const Call module = {"<module>", "/home/ada/shop/shop.py", 12};
+  const Call main = {"main", kApp, 41};
+  const CallStack load = {module, main, {"load_orders", kApp, 57}};
+  const CallStack import = {module,
+                            {"_find_and_load", kBootstrap, 1176},
+                            {"_find_and_load_unlocked", kBootstrap, 1147},
+                            {"_load_unlocked", kBootstrap, 690},
+                            {"exec_module", kExternal, 940},
+                            {"_call_with_frames_removed", kBootstrap, 241}};
+  const CallStack worker = {
+      {"_bootstrap", kThreading, 1002}, {"_bootstrap_inner", kThreading, 1045}, {"run", kThreading, 982}};
+  const auto with = [](CallStack stack, std::initializer_list<Call> more) {
+    stack.insert(stack.end(), more);
+    return stack;
+  };
+  return {
+      {with(load, {{"read_csv", kPandas, 1026}, {"_read", kPandas, 620}, {"read", kPandas, 1923}}), 96'000, 220},
+      {with(load, {{"read_csv", kPandas, 1026}, {"_read", kPandas, 626}, {"__init__", kFrame, 709}}), 41'000, 160},
+      {with(load, {{"reader", kCsv, 86}}), 900, 2600},
+      {with(load, {{"Order.__init__", kModels, 18}}), 512, 9000, 0, true},
+      {with(load, {{"Order.__init__", kModels, 21}, {"größe_berechnen", kModels, 77}}), 240, 7000, 0, true},
+      {with(load, {{"Order.__init__", kModels, 22}, {"価格を計算する", kModels, 90}}), 260, 4100},
+      {{module, main, {"fetch_rates", kApp, 63}, {"decode", kJson, 337}, {"raw_decode", kJson, 353}}, 1800, 2100},
+      {{module, main, {"fetch_rates", kApp, 64}, {"decode", kJson, 337}, {"raw_decode", kJson, 353}}, 700, 1500},
+      {{module, main, {"render", kReports, 30}, {"<script>alert(document.domain)</script>", kReports, 44}}, 5000, 400},
+      {{module, main, {"render", kReports, 31}, {"\"><img src=x onerror=alert(1)>", "/tmp/<b>&amp;.py", 9}}, 3000, 300},
+      {{module, main, {"render", kReports, 35}, {"<listcomp>", kReports, 36}, {"<lambda>", kReports, 36}}, 420, 5200},
+      {{module, main, {"cache", kApp, 88}}, 1 << 20, 9, 0, true},
+      {with(import, {{"<module>", kFrame, 1}}), 2400, 3100, 0, true},
+      {with(import, {{"<module>", kPandas, 7}, {"<lambda>", kPandas, 12}}), 640, 2000, 0, true},
+      {with(import, {{"get_data", kExternal, 1073}}), 31'000, 90},
+      {with(worker, {{"compress", kReports, 120}}), 64'000, 70, 1},
+      {with(worker, {{"compress", kReports, 122}, {"decode", kJson, 337}}), 800, 1000, 1, true},
+      {with(worker, {{"warm_up", kApp, 130}}), 25'000, 60, 2},
+      {{module, main, {"tiny", kApp, 99}}, 8, 1},
+      {{}, 3000, 5},
+  };
+}
+
+void record_shop(Recording& recording, std::map<std::string, Truth>& views) {
+  std::mt19937 random(20);
+  std::vector<Work> left = shop();
+  std::vector<std::uint64_t> to_free;
+  std::uint64_t steps = 0;
+  while (!left.empty()) {
+    Work& work = left[random() % left.size()];
+    // Some memory comes and goes before the peak.
+    if (random() % 4 == 0) recording.free(recording.allocate(work.stack, 48, work.thread));
+    const std::uint64_t address = recording.allocate(work.stack, work.size, work.thread);
+    add(views["peak"], work.thread, work.stack, work.size);
+    if (work.leaked) {
+      add(views["leaks"], work.thread, work.stack, work.size);
+    } else {
+      to_free.push_back(address);
+    }
+    if (--work.times == 0) left.erase(left.begin() + (&work - left.data()));
+    if (++steps % 200 == 0) recording.sample(recording.live() * 11 / 10 + 9'000'000);
+  }
+  for (const std::uint64_t address : to_free) {
+    recording.free(address);
+    if (++steps % 200 == 0) recording.sample(recording.live() * 11 / 10 + 14'000'000);
+  }
+}
+
+void record_deep(Recording& recording, std::map<std::string, Truth>& views) {
+  CallStack stack = {{"<module>", "/home/ada/deep.py", 9}};
+  for (int i = 0; i < 3000; ++i) {
+    stack.push_back({i % 2 == 0 ? "descend" : "step", "/home/ada/deep.py", 2});
+    if (i % 10 != 0) continue;
+    recording.allocate(stack, 4096);
+    add(views["peak"], 0, stack, 4096);
+    add(views["leaks"], 0, stack, 4096);
+  }
+}
+
+// A binary tree of calls, every leaf at the end of a chain of its own.
+void record_huge(Recording& recording) {
+  constexpr std::uint32_t kForks = 20;
+  std::mt19937 random(1);
+  for (std::uint32_t leaf = 0; leaf < 1'000'000; ++leaf) {
+    CallStack stack;
+    for (std::uint32_t depth = 0; depth < 30; ++depth) {
+      const std::uint32_t branch = depth < kForks ? (leaf >> (kForks - 1 - depth)) & 1 : 0;
+      stack.push_back({"level_" + std::to_string(depth), kApp, 1 + branch});
+    }
+    recording.allocate(stack, 16 + random() % 4096);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::fputs("usage: write-capture CAPTURE TRUTH [shop|deep|huge]\n", stderr);
+    return 2;
+  }
+  const std::string kind = argc > 3 ? argv[3] : "shop";
+  Recording recording(argv[1]);
+  std::map<std::string, Truth> views;
+  if (kind == "deep") {
+    record_deep(recording, views);
+  } else if (kind == "huge") {
+    record_huge(recording);
+  } else {
+    record_shop(recording, views);
+  }
+  recording.finish();
+  write_truth(argv[2], views);
+}
