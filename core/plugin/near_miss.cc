@@ -30,7 +30,8 @@ std::string near_miss(std::string_view typed, std::span<const std::string> candi
   std::size_t limit = std::max<std::size_t>(typed.size() / 3, 1) + 1;
   for (const auto& candidate : candidates) {
     // A beginning of the name is near however much is missing.
-    const std::size_t d = typed.size() >= 2 && candidate.starts_with(typed) ? 1 : distance(typed, candidate);
+    std::size_t d = distance(typed, candidate);
+    if (typed.size() >= 2 && candidate.starts_with(typed)) d = std::min<std::size_t>(d, 1);
     if (d >= limit) continue;
     best = candidate;
     limit = d;
