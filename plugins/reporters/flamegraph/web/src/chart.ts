@@ -46,7 +46,8 @@ export function highest(values: number[]): number {
 
 export interface ChartOptions {
   axes: boolean;
-  at?: number; // a moment to mark
+  peak?: number; // the moment that the report shows, in milliseconds
+  at?: number; // the sample under the pointer
 }
 
 export function paintChart(
@@ -82,7 +83,7 @@ export function paintChart(
       context.moveTo(margin.left, line);
       context.lineTo(width - margin.right, line);
       context.stroke();
-      context.fillText(format.bytes(value), margin.left - 8, line);
+      context.fillText(format.bytes(value).replace(".0 ", " "), margin.left - 8, line);
     }
     context.textBaseline = "alphabetic";
     context.textAlign = "center";
@@ -111,14 +112,19 @@ export function paintChart(
   trace(curve.rss);
   context.stroke();
 
-  if (options.at !== undefined) {
-    const at = x(curve.time[options.at]);
-    context.strokeStyle = colours.text;
-    context.lineWidth = 1;
+  context.strokeStyle = colours.text;
+  context.lineWidth = 1;
+  const rule = (time: number) => {
+    const at = Math.round(x(time)) + 0.5;
     context.beginPath();
     context.moveTo(at, margin.top);
     context.lineTo(at, height - margin.bottom);
     context.stroke();
+  };
+  if (options.at !== undefined) rule(curve.time[options.at]);
+  if (options.peak !== undefined) {
+    context.setLineDash([3, 3]);
+    rule(Math.min(options.peak, lastTime));
   }
 }
 

@@ -146,7 +146,7 @@ function showMatched(): void {
   const values = tree.values[metric];
   const found = matched(tree, values, matches, zoomed);
   output.textContent =
-    found.nodes === 0 ? "no match" : `matched: ${format.percent(found.value, values[zoomed])} in ${format.count(found.nodes)}`;
+    found.nodes === 0 ? "no match" : `matched: ${format.percent(found.value, values[zoomed])} in ${format.count(found.nodes)} box${found.nodes === 1 ? "" : "es"}`;
   graph.setMatches(matches);
 }
 

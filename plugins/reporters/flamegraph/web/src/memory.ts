@@ -42,11 +42,12 @@ export function setUpMemory(report: Report): () => void {
   const small = element<HTMLCanvasElement>("memory-chart");
   const large = element<HTMLCanvasElement>("memory-large");
   const dialog = element<HTMLDialogElement>("memory-dialog");
+  const peak = report.facts.find((fact) => fact.label === "Time of the peak")?.value as number | undefined;
   let at: number | undefined;
 
   const paint = () => {
-    paintChart(small, curve, colours(), { axes: false, at });
-    if (dialog.open) paintChart(large, curve, colours(), { axes: true, at });
+    paintChart(small, curve, colours(), { axes: false, peak, at });
+    if (dialog.open) paintChart(large, curve, colours(), { axes: true, peak, at });
     element("memory-legend").replaceChildren(...legend(curve, at));
     if (dialog.open) element("memory-large-legend").replaceChildren(...legend(curve, at));
   };

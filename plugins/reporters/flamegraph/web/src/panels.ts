@@ -73,7 +73,7 @@ const paragraphs: [string, string][] = [
   ],
   [
     "Which moment",
-    "The peak: the instant when the recorded program held most. A report made with --leaks shows what was never freed instead.",
+    "The peak: the instant when the recorded program held most. A report of leaks shows what was never freed instead.",
   ],
   [
     "Callers and callees",
