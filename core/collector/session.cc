@@ -51,6 +51,7 @@ void check_preloadable(const std::filesystem::path& file) {
 Session::Session(const RecordRequest& request) {
   check_preloadable(request.recorder);
   for (const TargetPlugin& plugin : request.hooks) check_preloadable(plugin.file);
+  for (const TargetPlugin& plugin : request.unwinders) check_preloadable(plugin.file);
   fd_ = memfd_create("memray", MFD_CLOEXEC);
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "memfd_create");
   if (ftruncate(fd_, static_cast<off_t>(session::kSessionBytes)) != 0) {
@@ -76,10 +77,12 @@ Session::Session(const RecordRequest& request) {
   }
   for (const TargetPlugin& plugin : request.hooks) {
     c.hooks[c.hooks_count++] = add_text(plugin.file.native());
-    if (plugin.preload) preload += ':' + plugin.file.native();
+    preload += ':' + plugin.file.native();
   }
-  for (const TargetPlugin& plugin : request.unwinders)
+  for (const TargetPlugin& plugin : request.unwinders) {
     c.unwinders[c.unwinders_count++] = add_text(plugin.file.native());
+    preload += ':' + plugin.file.native();
+  }
   c.preload = add_text(preload);
 }
 

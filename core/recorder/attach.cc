@@ -1,15 +1,17 @@
 // How the recorder gets into a program, and out of its way.
 //
-// The recorder is in LD_PRELOAD; `-z initfirst` makes its constructor the first code of the process to run, before any
-// other library's constructors allocate. The environment variable MEMRAY_SESSION says where the shared memory is (a
-// file of the collector's /proc entry, so nothing is left in the program's descriptor table) and which process is
-// meant: a child that got the variable by accident stays unrecorded. Variable and LD_PRELOAD entry are then removed, so
-// that the program sees the environment that it would have without us; exec.cc puts them back for an exec of this very
-// process.
+// The recorder and the plugins are in LD_PRELOAD; `-z initfirst` makes the recorder's constructor the first code of the
+// process to run, before any other library's constructors allocate. Not even libc's has run then, so this file must not
+// make the dynamic loader run constructors: libc's would be given the arguments and the environment that only libc's
+// own constructor makes known, and the program would find none. Hence the plugins are preloaded, not opened here, and
+// their own constructors (they should have none) run later. The environment variable MEMRAY_SESSION says where the
+// shared memory is (a file of the collector's /proc entry, so nothing is left in the program's descriptor table) and
+// which process is meant: a child that got the variable by accident stays unrecorded. Variable and LD_PRELOAD entry are
+// then removed, so that the program sees the environment that it would have without us; exec.cc puts them back for an
+// exec of this very process.
 #include "thread.h"
 
-#include <dlfcn.h>
-#include <elf.h>
+#include <unistd.h>
 
 namespace memray::recorder {
 
@@ -90,9 +92,7 @@ void fail(const char* why) {
 }
 
 const memray_plugin_descriptor* load(const char* file, memray_plugin_kind kind) {
-  void* library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-  if (!library) return nullptr;
-  const auto* plugin = static_cast<const memray_plugin_descriptor*>(dlsym(library, "memray_plugin"));
+  const auto* plugin = static_cast<const memray_plugin_descriptor*>(find_symbol(file, "memray_plugin"));
   if (!plugin || plugin->magic != MEMRAY_PLUGIN_MAGIC || plugin->abi_version != MEMRAY_ABI_VERSION ||
       plugin->kind != static_cast<std::uint32_t>(kind)) {
     return nullptr;
@@ -189,7 +189,9 @@ void attach(char** envp) {
 }
 
 __attribute__((constructor)) void recorder_loaded(int, char**, char** envp) {
-  if (envp) attach(envp);
+  if (!envp) return;
+  environ = envp;  // as libc is about to do; what is called below may look at it
+  attach(envp);
 }
 
 int define_code_for_plugins(const memray_code* code) { return define_code(code); }

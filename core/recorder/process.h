@@ -47,6 +47,9 @@ void write_mark(std::uint8_t item);
 void start_recording();
 void stop_recording();
 
+// The address of a symbol that the loaded object `file` exports, or nullptr.
+const void* find_symbol(const char* file, const char* symbol);
+
 // exec.cc
 char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size);
 

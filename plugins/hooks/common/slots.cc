@@ -234,23 +234,26 @@ __attribute__((visibility("default"), ifunc("memray_work_under_lock"))) void mem
 
 namespace memray::hooks {
 
-// A plugin that was opened is found through its own entry, one that was preloaded in the global scope: the other lookup
-// would fail, and leave an error behind that the program could see, so the one that works is remembered.
+// What is loaded when a program starts stands in the linker's list before the linker itself, and is in the global
+// scope.
+bool loaded_at_start() {
+  const std::uintptr_t linker = getauxval(AT_BASE);
+  for (const link_map* object = elf::first_object(); object; object = object->l_next) {
+    if (object == elf::own_object()) return true;
+    if (object->l_addr == linker) return false;
+  }
+  return false;
+}
+
+// A plugin that was opened is found through its own entry. One that was preloaded has no scope of its own to search.
 void with_loader_locked(void (*work)()) {
 #ifdef MEMRAY_INTERPOSE
-  static bool is_global = true;
   const auto lookup = real<void*(void*, const char*)>(Function::dlsym);
 #else
-  static bool is_global = false;
   const auto lookup = dlsym;
 #endif
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    locked_work = work;
-    void* scope = is_global ? RTLD_DEFAULT : const_cast<link_map*>(elf::own_object());
-    lookup(scope, "memray_loader_lock");
-    if (!locked_work) return;
-    is_global = !is_global;
-  }
+  locked_work = work;
+  lookup(loaded_at_start() ? RTLD_DEFAULT : const_cast<link_map*>(elf::own_object()), "memray_loader_lock");
 }
 
 void exempt_object_of(const void* address) { exempt = reinterpret_cast<std::uintptr_t>(address); }
