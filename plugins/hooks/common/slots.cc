@@ -245,15 +245,21 @@ bool loaded_at_start() {
   return false;
 }
 
-// A plugin that was opened is found through its own entry. One that was preloaded has no scope of its own to search.
+// A plugin that was preloaded is found in the global scope only: as long as nobody has opened it, its own entry has no
+// scope to search, and dlsym crashes. One that was opened is found through its own entry only. The lookup that works is
+// remembered, because one that fails allocates.
 void with_loader_locked(void (*work)()) {
+  static bool is_global = true;
 #ifdef MEMRAY_INTERPOSE
   const auto lookup = real<void*(void*, const char*)>(Function::dlsym);
 #else
   const auto lookup = dlsym;
 #endif
   locked_work = work;
-  lookup(loaded_at_start() ? RTLD_DEFAULT : const_cast<link_map*>(elf::own_object()), "memray_loader_lock");
+  if (is_global) lookup(RTLD_DEFAULT, "memray_loader_lock");
+  if (!locked_work) return;
+  is_global = false;
+  lookup(const_cast<link_map*>(elf::own_object()), "memray_loader_lock");
 }
 
 void exempt_object_of(const void* address) { exempt = reinterpret_cast<std::uintptr_t>(address); }
