@@ -5,7 +5,6 @@
 #include <memray/query.h>
 
 #include <algorithm>
-#include <tuple>
 #include <unordered_map>
 
 #include "query/histogram.h"

@@ -5,8 +5,11 @@
 #include <memray/text.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <limits>
 #include <ostream>
+#include <utility>
 
 #include "table.h"
 
@@ -73,12 +76,12 @@ void print_text(const ReportContext& context, const Snapshot& snapshot, const st
   line("All in all", fmt::format("{} in {}", size_text(capture.totals().allocated_bytes),
                                  count_text(capture.totals().allocations, "allocation")));
   line("Command", printable(metadata.command_line));
-  line("Ended", describe(metadata.ending));
+  line("Program", describe(metadata.ending));
   context.out() << '\n' << render(rows, {sorted, snapshot.bytes, width, context.colour()});
   if (functions == 0)
     context.out() << (context.view() == View::leaks ? "Nothing leaked.\n" : "No allocations were recorded.\n");
   else if (rows.size() < functions)
-    context.out() << fmt::format("{} of {} shown; -r N shows N.\n", rows.size(), count_text(functions, "function"));
+    context.out() << fmt::format("{} of {} shown; -r N shows N of them.\n", rows.size(), count_text(functions, "function"));
 }
 
 class Summary : public Reporter {

@@ -36,7 +36,7 @@ TEST_CASE("the summary is a table of functions, largest first") {
           R"(Peak memory    10.000MB in 4 allocations
 All in all     10.000MB in 4 allocations
 Command        python app.py
-Ended          )" +
+Program        )" +
               describe(capture.metadata().ending) +
               R"(
 
@@ -100,7 +100,7 @@ TEST_CASE("on a terminal the summary fits the screen") {
       rows += line.find("stock_levels.py") != std::string::npos || line.find("reca") == 0;
     }
     REQUIRE(rows == 25);
-    REQUIRE(lines.back() == "25 of 50 functions shown; -r N shows N.");
+    REQUIRE(lines.back() == "25 of 50 functions shown; -r N shows N of them.");
   }
 }
 
