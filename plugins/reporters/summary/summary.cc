@@ -81,7 +81,8 @@ void print_text(const ReportContext& context, const Snapshot& snapshot, const st
   if (functions == 0)
     context.out() << (context.view() == View::leaks ? "Nothing leaked.\n" : "No allocations were recorded.\n");
   else if (rows.size() < functions)
-    context.out() << fmt::format("{} of {} shown; -r N shows N of them.\n", rows.size(), count_text(functions, "function"));
+    context.out() << fmt::format("{} of {} shown; -r N shows N of them.\n", rows.size(),
+                                 count_text(functions, "function"));
 }
 
 class Summary : public Reporter {
