@@ -187,7 +187,8 @@ void Capture::State::open() {
 bool Capture::State::read_events(const BlockPlace& block, Columns columns, EventSections& out) const {
   out.events.clear();
   out.threads.clear();
-  out.addresses.clear();
+  out.address_codes.clear();
+  out.address_deltas.clear();
   out.times.clear();
   std::uint64_t offset = block.offset + block.header.header_size;
   ByteWriter stored;
@@ -195,7 +196,8 @@ bool Capture::State::read_events(const BlockPlace& block, Columns columns, Event
     ByteWriter* target = nullptr;
     if (entry.id == SectionId::events) target = &out.events;
     if (entry.id == SectionId::event_threads && has(columns, Columns::thread)) target = &out.threads;
-    if (entry.id == SectionId::addresses && has(columns, Columns::address)) target = &out.addresses;
+    if (entry.id == SectionId::address_codes && has(columns, Columns::address)) target = &out.address_codes;
+    if (entry.id == SectionId::address_deltas && has(columns, Columns::address)) target = &out.address_deltas;
     if (entry.id == SectionId::times && has(columns, Columns::time)) target = &out.times;
     if (target != nullptr && !unpack_section(entry, file.read(offset, entry.stored_size, stored), *target))
       return false;

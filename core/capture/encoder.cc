@@ -106,7 +106,8 @@ struct Encoder::State {
     BlockBuilder block(BlockKind::events, options.compress);
     block.add_section(SectionId::events, tokens.bytes());
     block.add_section(SectionId::event_threads, threads.bytes());
-    block.add_section(SectionId::addresses, addresses.bytes());
+    block.add_section(SectionId::address_codes, addresses.codes());
+    block.add_section(SectionId::address_deltas, addresses.deltas());
     block.add_section(SectionId::times, times.bytes());
     write_indexed(BlockKind::events, block.finish(&summary));
 
@@ -164,7 +165,7 @@ struct Encoder::State {
           tokens.varint(delta);
           tokens.varint(event.size);
         }
-        addresses.add(event.address);
+        addresses.allocation(event.size, event.address);
         ++summary.allocations;
         summary.allocated_bytes += event.size;
         live += event.size;
@@ -172,6 +173,7 @@ struct Encoder::State {
       }
       case Event::Kind::deallocation:
         tokens.varint(distance(event) << 1);
+        addresses.deallocation(event.size, event.address);
         ++summary.deallocations;
         live -= event.size;
         break;
@@ -180,14 +182,14 @@ struct Encoder::State {
         tokens.varint(distance(event));
         tokens.varint(event.size);
         tokens.varint(event.pieces);
-        addresses.add(event.address);
+        addresses.other(event.size, event.address);
         live -= event.size;
         break;
       case Event::Kind::unknown_deallocation:
         extended(Extended::unknown_deallocation);
         tokens.varint(static_cast<std::uint64_t>(event.allocator));
         tokens.varint(event.size);
-        addresses.add(event.address);
+        addresses.other(event.size, event.address);
         ++summary.unknown_deallocations;
         ++unknown_deallocations;
         break;

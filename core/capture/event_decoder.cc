@@ -13,7 +13,10 @@ constexpr bool wants(Columns columns, Columns column) { return has(columns, colu
 
 struct EventDecoder::Cursor {
   explicit Cursor(const EventSections& s)
-      : tokens(s.events.bytes()), threads(s.threads.bytes()), addresses(s.addresses.bytes()), times(s.times.bytes()) {}
+      : tokens(s.events.bytes()),
+        threads(s.threads.bytes()),
+        addresses(s.address_codes.bytes(), s.address_deltas.bytes()),
+        times(s.times.bytes()) {}
 
   ByteReader tokens;
   ThreadColumnReader threads;
@@ -35,12 +38,12 @@ bool EventDecoder::begin_allocation(Cursor& in, Event& event, std::uint64_t site
   event.allocator = site.allocator;
   event.number = live_.next_number();
   event.size += site.size;  // one of the two is 0
-  if (wants(columns_, Columns::address)) event.address = in.addresses.read();
+  if (wants(columns_, Columns::address)) event.address = in.addresses.allocation(event.size);
   live_.append({event.address, event.size, index(event.site)});
   return true;
 }
 
-bool EventDecoder::end_allocation(Event& event, std::uint64_t distance) {
+bool EventDecoder::end_allocation(Cursor& in, Event& event, std::uint64_t distance) {
   if (distance > live_.next_number()) return false;
   event.number = live_.next_number() - distance;
   const LiveAllocation* const allocation = live_.find(event.number);
@@ -50,6 +53,7 @@ bool EventDecoder::end_allocation(Event& event, std::uint64_t distance) {
   event.allocator = deallocator_of(definitions_.site(event.site).allocator);
   event.size = allocation->size;
   event.address = allocation->address;
+  if (wants(columns_, Columns::address)) in.addresses.deallocation(event.size, event.address);
   live_.erase(event.number);
   return true;
 }
@@ -84,14 +88,14 @@ bool EventDecoder::decode_extended(Cursor& in, Event& event) {
       allocation->size -= event.size;
       event.site = SiteId{allocation->site};
       event.allocator = deallocator_of(definitions_.site(event.site).allocator);
-      if (wants(columns_, Columns::address)) event.address = in.addresses.read();
+      if (wants(columns_, Columns::address)) event.address = in.addresses.other(event.size);
       return true;
     }
     case Extended::unknown_deallocation:
       event.kind = Event::Kind::unknown_deallocation;
       event.allocator = static_cast<Allocator>(in.tokens.u8());
       event.size = in.tokens.varint();
-      if (wants(columns_, Columns::address)) event.address = in.addresses.read();
+      if (wants(columns_, Columns::address)) event.address = in.addresses.other(event.size);
       return true;
     case Extended::process_exec:
     case Extended::process_exit:
@@ -112,7 +116,7 @@ bool EventDecoder::decode_event(Cursor& in, Event& event) {
     if (!begin_allocation(in, event, token >> 1)) return false;
     if (!definitions_.site(event.site).fixed_size) return false;
   } else if (token != 0) {
-    if (!end_allocation(event, token >> 1)) return false;
+    if (!end_allocation(in, event, token >> 1)) return false;
   } else if (!decode_extended(in, event)) {
     return false;
   }

@@ -11,7 +11,7 @@ namespace memray::format {
 
 // The unpacked sections of one block; those of columns not asked for are empty.
 struct EventSections {
-  ByteWriter events, threads, addresses, times;
+  ByteWriter events, threads, address_codes, address_deltas, times;
 };
 
 class EventDecoder {
@@ -31,7 +31,7 @@ class EventDecoder {
   bool decode_event(Cursor& in, Event& event);
   bool decode_extended(Cursor& in, Event& event);
   bool begin_allocation(Cursor& in, Event& event, std::uint64_t site_delta);
-  bool end_allocation(Event& event, std::uint64_t distance);
+  bool end_allocation(Cursor& in, Event& event, std::uint64_t distance);
   void drop_process(std::uint32_t process);
 
   const Definitions& definitions_;

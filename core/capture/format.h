@@ -48,8 +48,9 @@ enum class SectionId : std::uint8_t {
   locations = 24,
   events = 32,
   event_threads = 33,
-  addresses = 34,
-  times = 35,
+  address_codes = 34,
+  address_deltas = 35,
+  times = 36,
   samples = 48,
   index = 64,
 };

@@ -16,9 +16,11 @@ namespace memray {
 
 struct LiveBlock {
   static constexpr std::uint32_t kLarge = 0xffff'ffff;  // the size is kept elsewhere
+  static constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 56) - 1;
 
-  std::uint64_t address = 0;  // 0: the slot is free
-  std::uint64_t number = 0;   // of the allocation
+  std::uint64_t address = 0;          // 0: the slot is free
+  std::uint64_t number : 56 = 0;      // of the allocation
+  std::uint64_t deallocator : 8 = 0;  // saves a look at the site
   std::uint64_t stamp = 0;
   std::uint32_t site = 0;
   std::uint32_t size = 0;

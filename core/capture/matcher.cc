@@ -139,10 +139,10 @@ struct Matcher::State {
     return next_number++;
   }
 
-  Event& add_deallocation(Event::Kind kind, ThreadId thread, Time time, SiteId site, std::uint64_t number,
-                          std::uint64_t address, std::uint64_t size, ProcessMemory& memory) {
+  Event& add_deallocation(Event::Kind kind, Allocator allocator, ThreadId thread, Time time, SiteId site,
+                          std::uint64_t number, std::uint64_t address, std::uint64_t size, ProcessMemory& memory) {
     Event& event = add(kind, thread, time);
-    event.allocator = deallocator_of(definitions.site(site).allocator);
+    event.allocator = allocator;
     event.site = site;
     event.number = number;
     event.address = address;
@@ -168,8 +168,8 @@ struct Matcher::State {
       size = place->second;
       memory.large.erase(place);
     }
-    add_deallocation(Event::Kind::deallocation, thread, time, SiteId{block.site}, block.number, block.address, size,
-                     memory);
+    add_deallocation(Event::Kind::deallocation, static_cast<Allocator>(block.deallocator), thread, time,
+                     SiteId{block.site}, block.number, block.address, size, memory);
   }
 
   void replace(LiveBlock* block, const RawAllocation& a, ProcessMemory& memory) {
@@ -195,8 +195,8 @@ struct Matcher::State {
     return memory.mappings.remove(start, end, stamp, [&](const Removal& removal) {
       const Mapping& mapping = removal.mapping;
       const bool gone = mapping.pieces == 0;
-      Event& event = add_deallocation(gone ? Event::Kind::deallocation : Event::Kind::partial_deallocation, thread,
-                                      time, SiteId{mapping.site}, mapping.number,
+      Event& event = add_deallocation(gone ? Event::Kind::deallocation : Event::Kind::partial_deallocation,
+                                      Allocator::munmap, thread, time, SiteId{mapping.site}, mapping.number,
                                       gone ? mapping.address : removal.address, removal.size, memory);
       event.pieces = gone ? 1 : mapping.pieces;
     });
@@ -216,7 +216,8 @@ void Matcher::allocate(const RawAllocation& allocation) {
   const bool large = allocation.size >= LiveBlock::kLarge;
   if (large) [[unlikely]]
     memory.large[number] = allocation.size;
-  memory.heap.insert({allocation.address, number, allocation.stamp, index(site),
+  memory.heap.insert({allocation.address, number & LiveBlock::kNumberMask,
+                      static_cast<std::uint8_t>(deallocator_of(allocation.allocator)), allocation.stamp, index(site),
                       large ? LiveBlock::kLarge : static_cast<std::uint32_t>(allocation.size)});
 }
 
