@@ -89,11 +89,12 @@ __attribute__((noinline, cold)) std::uint32_t describe(const Runtime& runtime, s
 }
 
 void code_dies(std::uintptr_t code) {
-  std::uint32_t number = 0;
-  if (Slot* slot = slot_of(code, false)) number = slot->number.exchange(0, std::memory_order_relaxed);
-  if (number != 0) generation.fetch_add(1, std::memory_order_release);
-  const Dying self{code, number, dying};
+  // First, so that a signal handler that finds the number gone does not give it another one.
+  Dying self{code, 0, dying};
   dying = &self;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (Slot* slot = slot_of(code, false)) self.number = slot->number.exchange(0, std::memory_order_relaxed);
+  if (self.number != 0) generation.fetch_add(1, std::memory_order_release);
   original.load(std::memory_order_relaxed)(code);
   dying = self.outer;
 }

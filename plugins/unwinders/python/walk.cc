@@ -21,13 +21,19 @@
 // Deep stacks that have been left without an allocation are found again by searching all entries after 8, 16, 32, ...
 // fresh frames.
 //
-// A signal handler may allocate while the evaluator links a frame. CPython sets `previous` before it makes a frame
-// current, and a chain is followed from the current frame only, so the handler sees it with or without the new frame.
+// A signal handler may allocate while the evaluator links a frame, and finds rubbish there: CPython 3.11 and 3.12 make
+// a C frame current before they fill in its pointer to the Python frame, and compilers reorder the stores of all
+// versions. So a pointer that is not already among the entries is looked into only if its page is known to be readable
+// (one compare, and a system call for each page seen for the first time), and chains that run in circles are dropped.
 #include "walk.h"
 
 #include "code_table.h"
 #include "frame.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstring>
 
 namespace memray::python {
@@ -42,6 +48,9 @@ struct Entry {
   std::uint32_t entry : 8;  // 3.11: the frame's own flag
 };
 
+constexpr std::uintptr_t kPage = 4096;
+constexpr std::uint32_t kPagesKnown = 256;
+
 // entries[0] is no frame: it stands for the end of the chain, so entries[i - 1] is always the caller.
 struct Stack {
   std::uint32_t generation;
@@ -52,7 +61,8 @@ struct Stack {
   std::uint64_t* words;   // capacity
   std::uintptr_t* fresh;  // capacity; top first
   std::size_t arrays_bytes;
-  char text[1];  // up to the end of the mapping
+  std::uintptr_t readable[kPagesKnown];  // page numbers, each at its own modulo kPagesKnown
+  char text[1];                          // up to the end of the mapping
 };
 
 namespace {
@@ -135,11 +145,47 @@ inline std::uint32_t find(const Stack& stack, std::uintptr_t frame, std::uint32_
   return 0;
 }
 
-inline bool push_fresh(Stack& stack, std::uint32_t& count, std::uintptr_t frame) {
-  if (__builtin_expect(count == stack.capacity, false) && !grow(stack)) return false;
-  stack.fresh[count++] = frame;
-  return true;
+// Asks the kernel to read from the page. A signal mask is read before the unknown "how" is refused.
+__attribute__((noinline, cold)) bool is_readable_slow(Stack& stack, std::uintptr_t page) {
+  const int saved_errno = errno;
+  const bool readable = syscall(SYS_rt_sigprocmask, ~0, page * kPage, nullptr, 8) != 0 && errno != EFAULT;
+  errno = saved_errno;
+  if (readable) stack.readable[page % kPagesKnown] = page;
+  return readable;
 }
+
+inline bool is_readable(Stack& stack, std::uintptr_t address) {
+  const std::uintptr_t page = address / kPage;
+  return __builtin_expect(stack.readable[page % kPagesKnown] == page, true) || is_readable_slow(stack, page);
+}
+
+inline bool is_readable(Stack& stack, std::uintptr_t address, std::size_t bytes) {
+  return is_readable(stack, address) && is_readable(stack, address + bytes - 1);
+}
+
+constexpr std::size_t kFrameBytes = 72;  // what we look at of a frame, and of a code object
+constexpr std::size_t kCodeBytes = 192;
+
+// The frames above the first that is known, top first.
+class FreshFrames {
+ public:
+  explicit FreshFrames(Stack& stack) : stack_(stack) {}
+
+  // False: the chain cannot be followed.
+  bool push(std::uintptr_t frame) {
+    if (frame == landmark_ || !is_readable(stack_, frame, kFrameBytes)) return false;
+    if (__builtin_expect(count_ == stack_.capacity, false) && !grow(stack_)) return false;
+    stack_.fresh[count_++] = frame;
+    if ((count_ & (count_ - 1)) == 0) landmark_ = frame;  // a circle will come back to it
+    return true;
+  }
+  std::uint32_t count() const { return count_; }
+
+ private:
+  Stack& stack_;
+  std::uint32_t count_ = 0;
+  std::uintptr_t landmark_ = 0;
+};
 
 struct Alignment {
   std::uint32_t keep;   // entries that are still true
@@ -149,21 +195,21 @@ struct Alignment {
 };
 
 inline Alignment align(const Layout& layout, Stack& stack, std::uintptr_t top) {
-  std::uint32_t fresh = 0;
+  FreshFrames fresh(stack);
   std::uint32_t limit = stack.size;
   for (std::uintptr_t frame = top;;) {
-    if (frame == 0) return {0, 0, fresh, true};
-    const std::uint32_t at = find(stack, frame, limit, fresh);
+    if (frame == 0) return {0, 0, fresh.count(), true};
+    const std::uint32_t at = find(stack, frame, limit, fresh.count());
     if (at == 0) {
-      if (!push_fresh(stack, fresh, frame)) return {0, 0, 0, false};
+      if (!fresh.push(frame)) return {0, 0, 0, false};
       frame = previous(layout, frame);
       continue;
     }
     const Verified verified =
         layout.has_entry_flag ? verify<true>(layout, stack.entries, at) : verify<false>(layout, stack.entries, at);
-    if (verified.broken == 0) return {verified.changed - 1, at, fresh, true};
+    if (verified.broken == 0) return {verified.changed - 1, at, fresh.count(), true};
     for (std::uint32_t i = at; i >= verified.broken; --i) {
-      if (!push_fresh(stack, fresh, stack.entries[i].frame)) return {0, 0, 0, false};
+      if (!fresh.push(stack.entries[i].frame)) return {0, 0, 0, false};
     }
     frame = previous(layout, stack.entries[verified.broken].frame);
     limit = verified.broken - 1;
@@ -187,6 +233,7 @@ std::uint64_t examine(const Runtime& runtime, Stack& stack, std::uintptr_t frame
   std::uint32_t number = was_valid && entry.executable == code_word ? entry.number : 0;
   entry = {frame, code_word, instruction(layout, frame), 0, below.depth, 0, 0};
   if (layout.has_entry_flag) entry.entry = load<std::uint8_t>(frame + layout.entry_flag);
+  if (number == 0 && !is_readable(stack, code_word & layout.executable_mask, kCodeBytes)) return 0;
   const FrameView view = look(layout, frame, entry.executable, entry.instruction);
   entry.shim = view.state == FrameState::shim;
   if (view.state != FrameState::running) return 0;

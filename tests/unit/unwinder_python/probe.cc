@@ -6,11 +6,14 @@
 #include "collector/line_table.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -53,6 +56,7 @@ std::atomic<bool> in_mallocs{false};
 std::atomic<long> walks{0}, mismatches{0};
 
 thread_local bool busy = false;
+thread_local bool interrupting = false;
 thread_local Stacks stacks;
 
 void* map(std::size_t bytes) {
@@ -62,6 +66,7 @@ void* map(std::size_t bytes) {
 void unmap(void* address, std::size_t bytes) { munmap(address, bytes); }
 
 int define_code(const memray_code* code) {
+  if (interrupting) return 1;  // in a signal handler: nothing may be allocated or locked
   const std::lock_guard lock(definitions_lock);
   Code& mine = codes[code->number];
   mine.name.assign(code->name, code->name_size);
@@ -200,6 +205,35 @@ PROBE const char* probe_stack() {
   text = text_of(stacks.words);
   busy = false;
   return text.c_str();
+}
+
+// A timer that walks in signal handlers, in the middle of whatever the interpreter does.
+PROBE void probe_interrupt(int microseconds) {
+  static void *cached, *uncached;
+  if (!cached) {
+    cached = unwinder->thread_begin();
+    uncached = unwinder->thread_begin();
+  }
+  static const pthread_t thread = pthread_self();
+  struct sigaction action = {};
+  action.sa_flags = SA_RESTART;
+  action.sa_handler = [](int) {
+    if (busy || !pthread_equal(pthread_self(), thread)) return;
+    interrupting = true;
+    memray_stack_change change, whole;
+    unwinder->update(cached, nullptr, &change);
+    unwinder->thread_reset(uncached);
+    unwinder->update(uncached, nullptr, &whole);
+    if (change.keep + change.count != whole.count ||
+        !std::equal(change.frames, change.frames + change.count, whole.frames + change.keep)) {
+      ++mismatches;
+    }
+    ++walks;
+    interrupting = false;
+  };
+  sigaction(SIGALRM, &action, nullptr);
+  const itimerval timer = {{0, microseconds}, {0, microseconds}};
+  setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
 PROBE void probe_record(int now) { set_recording(now); }

@@ -433,6 +433,40 @@ def signals():
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def interrupted():
+    """Walks in the middle of anything: while frames are pushed and popped, code objects made and destroyed."""
+    import time
+
+    probe.probe_interrupt(50)
+    end = time.process_time() + 2
+    generator = (recursion_quietly(3) for _ in iter(int, 1))
+    while time.process_time() < end:
+        for _ in range(50):
+            recursion_quietly(20)
+            next(generator)
+            sorted(range(20), key=lambda v: -v)
+            exec("def f(): return [i for i in range(9)]\nf()")
+        classes_quietly()
+        coroutines_quietly()
+    probe.probe_interrupt(0)
+    assert probe.probe_walks() > 1000, probe.probe_walks()
+
+
+def recursion_quietly(n):
+    return recursion_quietly(n - 1) if n else None
+
+
+def classes_quietly():
+    class Quiet:
+        def __init__(self):
+            self.value = [i for i in range(3)]
+
+        def __del__(self):
+            recursion_quietly(2)
+
+    [Quiet() for _ in range(100)]
+
+
 def unicode_names():
     source = "# -*- coding: utf-8 -*-\ndef %s():\n  check()\n%s()\n"
     for name in ("caf\u00e9", "\u0416\u0443\u043a", "\u51fd\u6570", "\U00020000"):

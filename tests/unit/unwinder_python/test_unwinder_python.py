@@ -16,7 +16,7 @@ UNWINDER = os.environ["MEMRAY_TEST_UNWINDER"]
 
 SCENARIOS = """
     recursion comprehensions generators coroutines classes executed reused_code dying_code returning_dying_code
-    finalizers decorators exceptions threads multi_line_calls profiled signals unicode_names deep_recursion callbacks
+    finalizers decorators exceptions threads multi_line_calls profiled signals interrupted unicode_names deep_recursion callbacks
     restarts subinterpreters randomised in_every_malloc
 """.split()
 
