@@ -1,0 +1,367 @@
+#!/usr/bin/env python3
+"""A reader of captures, written from docs/capture-format.md alone. Prints everything as JSON lines.
+
+It shares no code with memray and needs nothing but Python and libzstd. It is plain rather than fast, and strict: what
+the document does not allow is an error.
+"""
+
+import ctypes
+import ctypes.util
+import json
+import struct
+import sys
+import zlib
+
+MASK = (1 << 64) - 1
+SIGNATURE = b"\x93MRAY\r\n\x1a"
+HEADER, DEFINITIONS, EVENTS, SAMPLES, INDEX, TRAILER = range(6)
+MUNMAP_OF = {10: 11, 12: 15, 13: 15, 14: 15}
+
+
+class Malformed(Exception):
+    pass
+
+
+def expect(condition, what):
+    if not condition:
+        raise Malformed(what)
+
+
+_zstd = ctypes.CDLL(ctypes.util.find_library("zstd") or "libzstd.so.1")
+_zstd.ZSTD_decompress.restype = ctypes.c_size_t
+_zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+
+
+def zstd_unpack(packed, size):
+    out = ctypes.create_string_buffer(max(size, 1))
+    got = _zstd.ZSTD_decompress(out, size, packed, len(packed))
+    expect(got == size, "zstd frame")
+    return out.raw[:size]
+
+
+class Bytes:
+    """A section being read."""
+
+    def __init__(self, data):
+        self.data = data
+        self.at = 0
+
+    def more(self):
+        return self.at < len(self.data)
+
+    def u8(self):
+        expect(self.more(), "section too short")
+        self.at += 1
+        return self.data[self.at - 1]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.u8()
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                expect(value <= MASK, "varint too long")
+                return value
+
+    def signed(self):
+        return unzigzag(self.varint())
+
+    def text(self):
+        size = self.varint()
+        expect(self.at + size <= len(self.data), "text too long")
+        self.at += size
+        return self.data[self.at - size : self.at].decode("utf-8", "surrogateescape")
+
+
+def unzigzag(code):
+    return (code >> 1) ^ -(code & 1)
+
+
+class Block:
+    def __init__(self, data, offset):
+        expect(offset + 16 <= len(data) and data[offset : offset + 4] == b"MBLK", "block")
+        size, self.kind, count, payload, crc = struct.unpack_from("<HBBII", data, offset + 4)
+        self.header = data[offset : offset + size]
+        expect(16 <= size <= 1024 and len(self.header) == size, "header size")
+        expect(zlib.crc32(self.header[:12] + bytes(4) + self.header[16:]) == crc, "header checksum")
+        self.sections = {}
+        at = self.end = offset + size
+        for n in range(count):
+            ident, codec, zero, stored, unpacked, crc = struct.unpack_from("<BBHIII", self.header, 16 + 16 * n)
+            piece = data[at : at + stored]
+            expect(len(piece) == stored and zlib.crc32(piece) == crc, "section checksum")
+            expect(codec in (0, 1), "codec")
+            raw = zstd_unpack(piece, unpacked) if codec == 1 else piece
+            expect(len(raw) == unpacked, "unpacked size")
+            self.sections[ident] = self.sections.get(ident, b"") + raw
+            at += stored
+        self.end += payload
+        expect(at == self.end, "payload size")
+        if self.kind == EVENTS:
+            self.summary = struct.unpack_from("<7Q2q4Q", self.header, 16 + 16 * count)
+
+    def section(self, ident):
+        return Bytes(self.sections.get(ident, b""))
+
+
+class FreeList:
+    def __init__(self):
+        self.freed = []
+        self.latest = 0
+
+
+class Addresses:
+    def __init__(self, codes, deltas):
+        self.codes, self.deltas, self.lists = codes, deltas, {}
+
+    def list_of(self, size):
+        return self.lists.setdefault((size + 7) // 16 if size <= 1024 else 64 + size.bit_length(), FreeList())
+
+    def allocation(self, size):
+        code = self.codes.u8()
+        if code == 8:
+            return self.other(size)
+        free_list = self.list_of(size)
+        expect(code < len(free_list.freed), "address code")
+        free_list.latest = free_list.freed.pop(-1 - code)
+        return free_list.latest
+
+    def deallocation(self, size, address):
+        freed = self.list_of(size).freed
+        freed.append(address)
+        del freed[:-8]
+
+    def other(self, size):
+        free_list = self.list_of(size)
+        free_list.latest = (free_list.latest + self.deltas.signed()) & MASK
+        return free_list.latest
+
+
+class Marks:
+    """Pairs of (events since the last pair, value)."""
+
+    def __init__(self, section, value):
+        self.at, pairs = 0, []
+        while section.more():
+            self.at += section.varint()
+            pairs.append((self.at, value(section)))
+        self.by_event = dict(pairs)
+
+
+class Reader:
+    def __init__(self, data):
+        expect(data[:8] == SIGNATURE, "signature")
+        self.version = struct.unpack_from("<HH", data, 8)
+        expect(self.version[0] == 1, "major version")
+        self.data = data
+        self.metadata = {}
+        self.strings, self.stacks = [""], [None]
+        self.frames, self.sites, self.threads, self.processes, self.modules = [], [], [], [], []
+        self.located = []
+        self.samples = []
+        self.events_blocks = []
+        self.finished = False
+        self.read_blocks()
+
+    def read_blocks(self):
+        offset, headers = 16, []
+        while offset < len(self.data):
+            try:
+                block = Block(self.data, offset)
+            except Malformed:
+                return
+            if block.kind in (HEADER, TRAILER):
+                self.read_metadata(block.section(1))
+            elif block.kind == DEFINITIONS:
+                self.read_definitions(block)
+            elif block.kind == EVENTS:
+                self.events_blocks.append(block)
+            elif block.kind == SAMPLES:
+                self.read_samples(block.section(48))
+            elif block.kind == INDEX:
+                index_offset = offset
+                expect(block.sections.get(64, b"") == b"".join(headers), "index says something else")
+            if block.kind == TRAILER:
+                self.check_tail(block.end, index_offset, offset)
+                return
+            headers.append(struct.pack("<Q", offset) + block.header)
+            offset = block.end
+
+    def check_tail(self, at, index_offset, trailer_offset):
+        tail = self.data[at:]
+        expect(len(tail) == 24 and tail[20:] == b"MEND", "tail")
+        expect(struct.unpack("<QQI", tail[:20]) == (index_offset, trailer_offset, zlib.crc32(tail[:16])), "tail")
+        self.finished = True
+
+    def read_metadata(self, section):
+        while section.more():
+            key = section.text()
+            self.metadata[key] = section.text()
+
+    def read_samples(self, section):
+        time = rss = heap = 0
+        while section.more():
+            time += section.signed()
+            process = section.varint()
+            rss = (rss + section.signed()) & MASK
+            heap = (heap + section.signed()) & MASK
+            self.samples.append({"time": time, "process": process, "rss": rss, "heap": heap})
+
+    def read_definitions(self, block):
+        readers = {
+            16: (self.strings, lambda s: s.text()),
+            17: (self.frames, self.read_frame),
+            18: (self.stacks, lambda s: {"parent": len(self.stacks) - s.varint(), "frame": s.varint()}),
+            20: (self.threads, lambda s: dict(zip(("process", "number", "tid", "name"), (s.varint() for _ in range(4))))),
+            21: (self.processes, lambda s: {"pid": s.varint(), "parent": s.varint(), "command": s.varint(), "start": s.signed()}),
+            22: (
+                self.modules,
+                lambda s: dict(zip(("process", "path", "build_id", "start", "end", "offset"), (s.varint() for _ in range(6)))),
+            ),
+            24: (self.located, self.read_locations),
+        }
+        for ident in block.sections:
+            section = block.section(ident)
+            if ident == 19:
+                self.read_sites(section)
+            elif ident == 23:
+                while section.more():
+                    self.threads[section.varint()]["name"] = section.varint()
+            elif ident in readers:
+                table, read = readers[ident]
+                expect(section.varint() == len(table), "first number")
+                while section.more():
+                    table.append(read(section))
+
+    def read_location(self, section):
+        return [section.varint(), section.varint(), section.varint()]
+
+    def read_frame(self, section):
+        flags = section.u8()
+        if flags & 1:
+            return {"native": True, "entry": bool(flags & 2), "module": section.varint() - 1, "address": section.varint(), "locations": []}
+        return {"native": False, "entry": bool(flags & 2), "locations": [self.read_location(section)]}
+
+    def read_locations(self, section):
+        frame = self.frames[section.varint()]
+        locations = [self.read_location(section) for _ in range(section.varint())]
+        if frame["native"]:
+            frame["locations"] = locations
+
+    def read_sites(self, section):
+        expect(section.varint() == len(self.sites), "first number")
+        stack = native = 0
+        while section.more():
+            stack += section.signed()
+            native += section.signed()
+            expect(0 <= stack < len(self.stacks) and 0 <= native < len(self.stacks), "stack")
+            site = {"stack": stack, "native": native, "thread": section.varint() - 1}
+            allocator = section.u8()
+            site["allocator"] = allocator & 0x7F
+            site["size"] = None if allocator & 0x80 else section.varint()
+            self.sites.append(site)
+
+    def events(self):
+        live = {}
+        next_number = events = 0
+        for block in self.events_blocks:
+            expect(block.summary[0] == events and block.summary[2] == next_number, "first event")
+            for event in self.events_of(block, live):
+                if event["kind"] == "allocation":
+                    next_number += 1
+                events += 1
+                yield event
+        self.count = events
+
+    def events_of(self, block, live):
+        tokens = block.section(32)
+        addresses = Addresses(block.section(34), block.section(35))
+        threads = Marks(block.section(33), Bytes.varint).by_event
+        times = Marks(block.section(36), Bytes.signed).by_event
+        (_, count, number, allocations, deallocations, unknown, allocated, first, last, before, after, peak, peak_at) = block.summary
+        seen = {"allocation": 0, "deallocation": 0, "unknown": 0}
+        highest = (0, 0)
+        site = time = thread = 0
+        bytes_live, bytes_allocated = before, 0
+        for n in range(count):
+            token = tokens.varint()
+            code = tokens.u8() if token == 0 else 0
+            if token & 1 or code == 1:
+                site += unzigzag(token >> 1) if token & 1 else tokens.signed()
+                where = self.sites[site]
+                expect((where["size"] is None) == (code == 1), "varying size")
+                size = tokens.varint() if code == 1 else where["size"]
+                event = {"kind": "allocation", "allocator": where["allocator"], "site": site, "number": number, "size": size}
+                event["address"] = addresses.allocation(size)
+                live[number] = [site, event["address"], size]
+                number += 1
+                thread = where["thread"]
+                bytes_live += size
+                bytes_allocated += size
+            elif token or code == 2:
+                which = number - (token >> 1 if token else tokens.varint())
+                where, address, size = live[which]
+                event = {"kind": "deallocation" if token else "partial", "site": where, "number": which}
+                event["allocator"] = MUNMAP_OF.get(self.sites[where]["allocator"], 2)
+                if token:
+                    addresses.deallocation(size, address)
+                    del live[which]
+                else:
+                    size = tokens.varint()
+                    event["pieces"] = tokens.varint()
+                    live[which][2] -= size
+                    address = addresses.other(size)
+                event["size"], event["address"] = size, address
+                bytes_live -= size
+            elif code == 3:
+                event = {"kind": "unknown", "allocator": tokens.varint(), "size": tokens.varint()}
+                event["address"] = addresses.other(event["size"])
+            elif code in (4, 5):
+                event = {"kind": "exec" if code == 4 else "exit", "process": tokens.varint(), "size": tokens.varint()}
+                gone = [k for k, v in live.items() if self.process_of(v[0]) == event["process"]]
+                expect(sum(live[k][2] for k in gone) == event["size"], "size of process")
+                for k in gone:
+                    del live[k]
+                bytes_live -= event["size"]
+            else:
+                raise Malformed("code of event")
+            if n in threads:
+                thread = threads[n]
+            time += times.get(n, 0)
+            event["thread"], event["time"] = thread, time * 100_000
+            if event["kind"] in seen:
+                seen[event["kind"]] += 1
+            highest = max(highest, (bytes_live, n))
+            expect(first <= event["time"] <= last, "times of summary")
+            yield event
+        expect(not (tokens.more() or addresses.codes.more() or addresses.deltas.more()), "section too long")
+        expect(tuple(seen.values()) == (allocations, deallocations, unknown), "counts of summary")
+        expect((bytes_allocated, bytes_live, highest) == (allocated, after, (peak, peak_at)), "bytes of summary")
+
+    def process_of(self, site):
+        thread = self.sites[site]["thread"]
+        return self.threads[thread]["process"] if thread >= 0 else None
+
+
+def lines(reader):
+    yield {"metadata": reader.metadata, "finished": reader.finished}
+    tables = ("strings", "frames", "stacks", "sites", "threads", "processes", "modules", "samples")
+    yield from ({"table": t, "number": n, "entry": e} for t in tables for n, e in enumerate(getattr(reader, t)))
+    yield from reader.events()
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: reader.py CAPTURE")
+    with open(sys.argv[1], "rb") as file:
+        data = file.read()
+    try:
+        for line in lines(Reader(data)):
+            print(json.dumps(line, sort_keys=True))
+    except Malformed as error:
+        sys.exit(f"malformed: {error}")
+
+
+if __name__ == "__main__":
+    main()
