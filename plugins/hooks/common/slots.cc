@@ -27,7 +27,6 @@
 
 #include <dlfcn.h>
 #include <link.h>
-#include <sys/auxv.h>
 
 #include <algorithm>
 
@@ -108,9 +107,9 @@ class Patcher {
     const ElfW(Dyn)* dynamic = dynamic_of(object);
     if (!dynamic || is_known(object.dlpi_addr, dynamic)) return;
     known.push({object.dlpi_addr, dynamic});
-    if (object.dlpi_addr == getauxval(AT_BASE) || contains(object, exempt, 0)) return;
     const elf::Object view = elf::read(object.dlpi_addr, dynamic);
-    if (elf::is_memray(view)) return;
+    const bool is_linker = elf::defines(view, "_r_debug");
+    if (is_linker || elf::is_memray(view) || contains(object, exempt, 0)) return;
     elf::for_each_slot(view, [&](const char* name, void** word) {
       const std::size_t function = wanted_function(name);
       if (function != kFunctionCount) patch(object, view, function, word);
@@ -233,17 +232,6 @@ __attribute__((visibility("default"), ifunc("memray_work_under_lock"))) void mem
 }
 
 namespace memray::hooks {
-
-// What is loaded when a program starts stands in the linker's list before the linker itself, and is in the global
-// scope.
-bool loaded_at_start() {
-  const std::uintptr_t linker = getauxval(AT_BASE);
-  for (const link_map* object = elf::first_object(); object; object = object->l_next) {
-    if (object == elf::own_object()) return true;
-    if (object->l_addr == linker) return false;
-  }
-  return false;
-}
 
 // A plugin that was preloaded is found in the global scope only: as long as nobody has opened it, its own entry has no
 // scope to search, and dlsym crashes. One that was opened is found through its own entry only. The lookup that works is
