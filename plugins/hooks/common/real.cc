@@ -11,8 +11,6 @@
 // would be seen and others not, while at malloc all are.
 #include "real.h"
 
-#include "syscalls.h"
-
 #include <errno.h>
 
 namespace memray::hooks {
@@ -84,10 +82,8 @@ const char* name_of_allocator(const link_map* object) {
     const char* symbol;
     const char* name;
   };
-  constexpr Mark kMarks[] = {{"gnu_get_libc_version", "glibc"}, {"mallocx", "jemalloc"},
-                             {"tc_malloc", "tcmalloc"},         {"mi_malloc", "mimalloc"},
-                             {"rpmalloc", "rpmalloc"},          {"snmalloc_msize", "snmalloc"},
-                             {"scalloc_init", "scalloc"},       {"__libc_start_main", "libc"}};
+  constexpr Mark kMarks[] = {
+      {"gnu_get_libc_version", "glibc"}, {"mallocx", "jemalloc"}, {"tc_malloc", "tcmalloc"}, {"mi_malloc", "mimalloc"}};
   const elf::Object view = elf::read(object->l_addr, object->l_ld);
   for (const Mark& mark : kMarks) {
     if (elf::defines(view, mark.symbol)) return mark.name;
