@@ -61,7 +61,7 @@ struct Stack {
   std::uint64_t* words;   // capacity
   std::uintptr_t* fresh;  // capacity; top first
   std::size_t arrays_bytes;
-  std::uintptr_t readable[kPagesKnown];  // page numbers, each at its own modulo kPagesKnown
+  std::uintptr_t readable[kPagesKnown];  // inverted page numbers, each at its own modulo kPagesKnown
   char text[1];                          // up to the end of the mapping
 };
 
@@ -150,13 +150,13 @@ __attribute__((noinline, cold)) bool is_readable_slow(Stack& stack, std::uintptr
   const int saved_errno = errno;
   const bool readable = syscall(SYS_rt_sigprocmask, ~0, page * kPage, nullptr, 8) != 0 && errno != EFAULT;
   errno = saved_errno;
-  if (readable) stack.readable[page % kPagesKnown] = page;
+  if (readable) stack.readable[page % kPagesKnown] = ~page;
   return readable;
 }
 
 inline bool is_readable(Stack& stack, std::uintptr_t address) {
   const std::uintptr_t page = address / kPage;
-  return __builtin_expect(stack.readable[page % kPagesKnown] == page, true) || is_readable_slow(stack, page);
+  return __builtin_expect(stack.readable[page % kPagesKnown] == ~page, true) || is_readable_slow(stack, page);
 }
 
 inline bool is_readable(Stack& stack, std::uintptr_t address, std::size_t bytes) {
