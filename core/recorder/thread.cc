@@ -100,7 +100,10 @@ void renew_thread(Thread* thread) {
 }
 
 bool next_chunk(Thread* thread, std::uint32_t number) {
-  if (thread->chunk) thread->chunk->state.store(session::ChunkState::full, std::memory_order_release);
+  if (thread->chunk) {
+    commit(thread);  // a stack change whose item comes in the next chunk
+    thread->chunk->state.store(session::ChunkState::full, std::memory_order_release);
+  }
   thread->chunk = nullptr;
   thread->cursor = thread->end = nullptr;
   std::uint32_t chunk;

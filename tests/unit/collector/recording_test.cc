@@ -113,7 +113,10 @@ class Recording {
     }
     start_recording();
   }
-  ~Recording() { recorder::process = recorder::Process{}; }
+  ~Recording() {
+    recorder::process.~Process();
+    new (&recorder::process) recorder::Process;
+  }
 
   // Drains until `done`, then once more.
   void drain_while(const std::atomic<int>& running) {
