@@ -17,7 +17,7 @@ static void gave(void* pointer, size_t size) {
 }
 
 static void reallocations(void) {
-  void* block = took(LEDGER_REALLOC, realloc(NULL, 101), 101);
+  void* block = took(LEDGER_REALLOC, realloc(keep(NULL), 101), 101);
   block = realloc(block, 100003);
   note_free(101), took(LEDGER_REALLOC, block, 100003);
   block = realloc(block, 57);
@@ -26,7 +26,7 @@ static void reallocations(void) {
   if (keep(realloc(block, zero))) _exit(97); /* glibc frees the block */
   note_free(57);
 
-  block = took(LEDGER_REALLOC, reallocarray(NULL, 11, 13), 143);
+  block = took(LEDGER_REALLOC, reallocarray(keep(NULL), 11, 13), 143);
   block = reallocarray(block, 17, 19);
   note_free(143), took(LEDGER_REALLOC, block, 323);
   gave(block, 323);
