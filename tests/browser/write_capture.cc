@@ -140,7 +140,8 @@ void add(Truth& truth, std::uint32_t thread, const CallStack& stack, std::uint64
 
 void write_truth(const std::string& path, const std::map<std::string, Truth>& views) {
   std::ofstream out(path);
-  const char* view_separator = "{";
+  out << "{";
+  const char* view_separator = "";
   for (const auto& [name, truth] : views) {
     out << view_separator << json_string(name) << ": [";
     const char* separator = "\n";

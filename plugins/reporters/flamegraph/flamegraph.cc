@@ -72,11 +72,12 @@ std::vector<std::string> notes(const Capture& capture, bool leaks) {
   }
   const std::string& allocator = metadata.python_allocator;
   if (leaks && !allocator.empty() && allocator != "malloc" && !metadata.trace_python_allocators) {
-    notes.push_back(fmt::format(
-        "Python's own allocator ({}) was in use and not traced. It keeps freed objects in pools for reuse, so "
-        "some of what is shown was freed by the program. Record with --trace-python-allocators, or with "
-        "PYTHONMALLOC=malloc in the environment, to tell the difference.",
-        allocator));
+    notes.push_back(
+        fmt::format("Python's own allocator ({}) was in use and not traced. It keeps the memory of freed objects for "
+                    "reuse, so some of "
+                    "what is shown was freed by the program. Record with PYTHONMALLOC=malloc in the environment to "
+                    "tell the difference.",
+                    allocator));
   }
   return notes;
 }

@@ -17,7 +17,7 @@ export function fillHeading(report: Report): void {
   const headline = element("headline");
   const figures: [string, string][] = [
     [report.leaks ? "not freed" : "at the peak", format.bytes(report.tree.bytes[0])],
-    ["allocations", format.count(report.tree.count[0])],
+    [report.leaks ? "allocations" : "live allocations", format.count(report.tree.count[0])],
   ];
   const duration = value("Duration");
   if (duration) figures.push(["recorded", format.fact(duration)]);
