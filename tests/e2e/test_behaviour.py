@@ -107,7 +107,7 @@ def test_injected_libraries_export_little(memray):
     """Only the functions that are interposed, and names of ours."""
     interposed = set(
         "malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree free_sized "
-        "free_aligned_sized mmap mmap64 munmap mremap dlopen dlclose dlmopen prctl pthread_setname_np pthread_create fork vfork _exit "
+        "free_aligned_sized mmap mmap64 munmap mremap dlopen dlclose dlmopen dlsym prctl pthread_setname_np pthread_create fork vfork _exit "
         "execl execle execlp execv execve execvp execvpe execveat fexecve posix_spawn posix_spawnp".split()
     )
     lib = pathlib.Path(memray).resolve().parents[1] / "lib"
@@ -115,7 +115,6 @@ def test_injected_libraries_export_little(memray):
     assert len(injected) >= 4
     for library in injected:
         symbols = {line.split()[-1].split("@")[0] for line in run(["nm", "-D", "--defined-only", library]).stdout.splitlines()}
-        assert symbols, library
         ours = {name for name in symbols if "memray" in name}
         allowed = ours | (interposed if "preload" in library.name else set())
         assert symbols <= allowed, (library.name, symbols - allowed)

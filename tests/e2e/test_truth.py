@@ -51,23 +51,35 @@ def test_everything_a_program_does(memray, programs, tmp_path, program, hooks):
     compare_totals(recording)
 
 
-@pytest.mark.parametrize("hooks", HOOKS)
-@pytest.mark.parametrize("program", ["threads", "short_threads", "lifecycle", "new_delete", "dlopens"])
-def test_what_a_program_does_among_its_runtime(memray, programs, tmp_path, program, hooks):
-    """Of allocations whose size is a multiple of UNIT: counts, sums and peak. Of all: the peak, against a replay."""
-    arguments = [programs / "plugin.so"] if program == "dlopens" else []
-    recording = record(memray, tmp_path, [programs / program, *arguments], f"--hooks={hooks}")
-    assert recording.done.returncode == 0, recording.done.stderr
+def compare_own(recording, wanted=of_the_program):
+    """Of the allocations that are `wanted`: counts, sums and peak. Of all: the reports, against a replay."""
     truth = recording.truth
-
-    own = recording.replay(of_the_program)
+    own = recording.replay(wanted)
     assert own.allocations == truth["allocations"]
     assert own.frees == truth["frees"]
     assert own.bytes == truth["bytes"]
     assert own.peak_bytes == truth["peak"]
     assert own.live_bytes == truth["leaked"]
-    assert recording.stats["metadata"]["peak_memory"] == recording.replay().peak_bytes
-    assert recording.stats["total_num_allocations"] == recording.replay().allocations
+    everything = recording.replay()
+    assert recording.stats["metadata"]["peak_memory"] == everything.peak_bytes
+    assert recording.stats["total_num_allocations"] == everything.allocations
+
+
+@pytest.mark.parametrize("hooks", HOOKS)
+@pytest.mark.parametrize("program", ["threads", "short_threads", "lifecycle", "new_delete"])
+def test_what_a_program_does_among_its_runtime(memray, programs, tmp_path, program, hooks):
+    recording = record(memray, tmp_path, [programs / program], f"--hooks={hooks}")
+    assert recording.done.returncode == 0, recording.done.stderr
+    compare_own(recording)
+
+
+@pytest.mark.parametrize("hooks, constructors", [("plt", "unseen"), ("preload", "seen")])
+def test_libraries_that_come_and_go(memray, programs, tmp_path, hooks, constructors):
+    """plt can patch a library only when dlopen has returned, so after its constructors ran."""
+    command = [programs / "dlopens", programs / "plugin.so", constructors]
+    recording = record(memray, tmp_path, command, f"--hooks={hooks}")
+    assert recording.done.returncode == 0, recording.done.stderr
+    compare_own(recording)
 
 
 @pytest.mark.parametrize("hooks", HOOKS)

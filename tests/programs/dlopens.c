@@ -9,12 +9,13 @@
 enum { kRounds = 20, kUnit = 10007 };
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc != 3) return 2;
+  const int constructors = !strcmp(argv[2], "seen");
   void* blocks[kRounds];
   for (int round = 0; round < kRounds; round++) {
     void* library = dlopen(argv[1], RTLD_NOW);
     if (!library) return 1;
-    note_allocation(LEDGER_MALLOC, kUnit), note_free(kUnit);
+    if (constructors) note_allocation(LEDGER_MALLOC, kUnit), note_free(kUnit);
     void* (*make)(void) = NULL;
     *(void**)&make = dlsym(library, "make");
     blocks[round] = keep(make());
