@@ -28,7 +28,7 @@ class Lines {
   }
 
  private:
-  static constexpr std::size_t kFull = 64 * 1024;
+  static constexpr std::size_t kFull = 1u << 16;
 
   std::ostream& out_;
   fmt::memory_buffer buffer_;

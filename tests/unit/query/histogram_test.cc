@@ -8,6 +8,7 @@ using Sizes = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
 static std::vector<std::uint64_t> counts(const std::vector<SizeBin>& bins) {
   std::vector<std::uint64_t> result;
+  result.reserve(bins.size());
   for (const SizeBin& bin : bins) result.push_back(bin.count);
   return result;
 }

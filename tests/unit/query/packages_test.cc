@@ -40,7 +40,8 @@ TEST_CASE("a stack belongs to its innermost package") {
                                          {"f", "/lib/python3.11/re.py"}});
   const StackId stdlib = recording.stack({{"bootstrap", "/lib/python3.11/threading.py"}});
   const StackId memray_only = recording.stack({{"run", "/lib/python3.11/site-packages/memray/run.py"}});
-  for (const StackId stack : {script, numpy, stdlib, memray_only}) recording.allocate(16 * index(stack), 8, stack);
+  for (const StackId stack : {script, numpy, stdlib, memray_only})
+    recording.allocate(std::uint64_t{16} * index(stack), 8, stack);
   const Capture capture = recording.finish();
   const PackageOfStacks packages = packages_of_stacks(capture);
   const auto package = [&](StackId stack) { return packages.names[packages.of_stack[index(stack)]]; };

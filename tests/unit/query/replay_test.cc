@@ -54,9 +54,10 @@ struct Model {
   void unmap(ProcessId process, std::uint64_t begin, std::uint64_t end) {
     std::map<std::pair<ProcessId, std::uint64_t>, Block> rest;
     for (const auto& [where, block] : mappings) {
-      const auto& [owner, start] = where;
-      const auto keep = [&](std::uint64_t from, std::uint64_t to) {
-        if (from < to) rest[{owner, from}] = {to, to - from, block.maker};
+      const ProcessId owner = where.first;
+      const std::uint64_t start = where.second;
+      const auto keep = [&rest, owner, maker = block.maker](std::uint64_t from, std::uint64_t to) {
+        if (from < to) rest[{owner, from}] = {to, to - from, maker};
       };
       if (owner != process || end <= start || block.end <= begin) {
         keep(start, block.end);
