@@ -74,9 +74,8 @@ std::vector<std::string> notes(const Capture& capture, bool leaks) {
   if (leaks && !allocator.empty() && allocator != "malloc" && !metadata.trace_python_allocators) {
     notes.push_back(
         fmt::format("Python's own allocator ({}) was in use and not traced. It keeps the memory of freed objects for "
-                    "reuse, so some of "
-                    "what is shown was freed by the program. Record with PYTHONMALLOC=malloc in the environment to "
-                    "tell the difference.",
+                    "reuse, so some of what is shown was freed by the program. Record with PYTHONMALLOC=malloc in the "
+                    "environment to tell the difference.",
                     allocator));
   }
   return notes;
