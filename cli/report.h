@@ -74,6 +74,7 @@ class StandardOutput final : public std::streambuf {
  private:
   Progress& progress_;
   std::vector<char> buffer_;
+  bool terminal_;  // shared with the progress bar
   bool reader_gone_ = false;
 };
 

@@ -34,7 +34,8 @@ std::filesystem::path expand_home(const std::string& name) {
 
 }  // namespace
 
-StandardOutput::StandardOutput(Progress& progress) : progress_(progress), buffer_(kBufferBytes) {
+StandardOutput::StandardOutput(Progress& progress)
+    : progress_(progress), buffer_(kBufferBytes), terminal_(isatty(STDOUT_FILENO)) {
   setp(buffer_.data(), buffer_.data() + buffer_.size());
 }
 
@@ -48,7 +49,7 @@ int StandardOutput::overflow(int c) {
 }
 
 int StandardOutput::sync() {
-  progress_.clear();
+  if (terminal_) progress_.clear();
   const char* data = pbase();
   const char* const end = pptr();
   setp(buffer_.data(), buffer_.data() + buffer_.size());
