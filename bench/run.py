@@ -1,6 +1,6 @@
 """What recording costs: programs of the pyperformance collection, plain, under this memray, and under memray from PyPI.
 
-    python3 bench/run.py [--python PYTHON] [--runs N] [--only NAME,NAME] [--trace-python-allocators]
+    python3 bench/run.py [--python PYTHON] [--runs N] [--only NAME,NAME]
 
 Prints markdown tables. The three ways of running take turns, so that a machine that slows down slows all of them; figures are
 medians of wall time, from the start of the command to its end, capture written. The first call makes a virtual
@@ -73,11 +73,10 @@ def geometric_mean(values):
 def slowdown_table(options, python, folder):
     benchmarks = benchmarks_of(python)
     capture = folder / "capture.bin"
-    extra = ["--trace-python-allocators"] if options.trace_python_allocators else []
     ways = {
         "plain": [python],
-        "ours": [options.memray, "run", "-q", "-f", *extra, "--python", python, "-o", capture],
-        "peer": [python, "-m", "memray", "run", "-q", "-f", *extra, "-o", capture],
+        "ours": [options.memray, "run", "-q", "-f", "--python", python, "-o", capture],
+        "peer": [python, "-m", "memray", "run", "-q", "-f", "-o", capture],
     }
 
     rows = []
@@ -131,7 +130,6 @@ def main():
     parser.add_argument("--memray", type=pathlib.Path, default=TOP / "build/release/bin/memray", help="the command to measure")
     parser.add_argument("--runs", type=int, default=5, help="runs of each program in each way (default: 5)")
     parser.add_argument("--only", help="comma-separated programs: " + ", ".join(PROGRAMS))
-    parser.add_argument("--trace-python-allocators", action="store_true", help="record every object, with both profilers")
     options = parser.parse_args()
     options.memray = options.memray.resolve()
     if not os.access(options.memray, os.X_OK):

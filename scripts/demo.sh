@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-scripts/build.sh release
+scripts/build.sh release -DMEMRAY_TESTS=OFF
 memray=build/release/bin/memray
 program=examples/orders.py
 mkdir -p out

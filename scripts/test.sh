@@ -20,7 +20,7 @@ while (($#)); do
   shift
 done
 
-scripts/build.sh "$preset"
+scripts/build.sh "$preset" -DMEMRAY_TESTS=ON
 build=$PWD/build/$preset
 results=$build/test-results
 rm -rf "$results"
