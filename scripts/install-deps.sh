@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of scripts/packages.txt that are not there yet. Says nothing and touches nothing when all are.
+# Installs the Debian packages that are wanted and not there yet. Says nothing and touches nothing when all are there.
 #
-#   scripts/install-deps.sh [PACKAGE...]     packages wanted besides those of the list
+#   scripts/install-deps.sh [--tests] [PACKAGE...]     those of packages.txt, of packages-test.txt too, and these
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 
-mapfile -t wanted < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e 's/[[:space:]]//g' "$here/packages.txt")
+lists=("$here/packages.txt")
+if [ "${1:-}" = --tests ]; then
+  lists+=("$here/packages-test.txt")
+  shift
+fi
+mapfile -t wanted < <(sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "${lists[@]}")
 wanted+=("$@")
 
 if ! command -v dpkg-query >/dev/null; then

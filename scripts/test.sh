@@ -20,6 +20,7 @@ while (($#)); do
   shift
 done
 
+scripts/install-deps.sh --tests
 scripts/build.sh "$preset" -DMEMRAY_TESTS=ON
 build=$PWD/build/$preset
 results=$build/test-results
