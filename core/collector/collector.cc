@@ -141,7 +141,7 @@ void Collector::read_definitions() {
       } else if (key == "python_allocator") {
         metadata_.python_allocator = value;
       } else {
-        std::erase_if(metadata_.extra, [&](const auto& entry) { return entry.first == key; });
+        std::erase_if(metadata_.extra, [&key = key](const auto& entry) { return entry.first == key; });
         metadata_.extra.emplace_back(key, value);
       }
       metadata_changed_ = true;
