@@ -40,9 +40,9 @@ struct Installation {
 // The one that this executable belongs to: installed, or a build tree, which has the same shape.
 Installation find_installation();
 
-int run_command(const Installation& installation, Arguments arguments);
-int plugins_command(const Installation& installation, Arguments arguments);
+int run_command(const Installation& installation, const Arguments& arguments);
+int plugins_command(const Installation& installation, const Arguments& arguments);
 // `name` is a reporter that plugin_names() has.
-int report_command(const Installation& installation, const std::string& name, Arguments arguments);
+int report_command(const Installation& installation, const std::string& name, const Arguments& arguments);
 
 }  // namespace memray::cli

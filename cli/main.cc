@@ -18,7 +18,7 @@ constexpr auto kUsageLine = "memray [options] COMMAND ...";
 struct BuiltIn {
   const char* name;
   const char* description;
-  int (*run)(const Installation&, Arguments);
+  int (*run)(const Installation&, const Arguments&);
 };
 constexpr BuiltIn kBuiltIns[] = {
     {"run", "Record a program: a Python script, a module, or any dynamically linked program", run_command},

@@ -51,7 +51,7 @@ void print_table(const std::vector<PluginInfo>& plugins) {
 
 }  // namespace
 
-int plugins_command(const Installation& installation, Arguments arguments) {
+int plugins_command(const Installation& installation, const Arguments& arguments) {
   Command command(
       "Lists the plugins that memray finds: hook backends, unwinders, sinks and reporters.\n"
       "A plugin is a file memray-<kind>-<name>.so in a folder of $MEMRAY_PLUGIN_PATH, in\n"

@@ -70,7 +70,7 @@ void tell_reservations(const Capture& capture) {
 
 }  // namespace
 
-int report_command(const Installation& installation, const std::string& name, Arguments arguments) {
+int report_command(const Installation& installation, const std::string& name, const Arguments& arguments) {
   LoadedReporter reporter(find_plugin(installation.plugin_path, PluginKind::reporter, name));
   Command command(reporter.description(), fmt::format("memray {} [options] capture", name));
   DeclaredOptions options(command);

@@ -94,7 +94,7 @@ int end_as(const Ending& ending) {
 
 }  // namespace
 
-int run_command(const Installation& installation, Arguments arguments) {
+int run_command(const Installation& installation, const Arguments& arguments) {
   const auto options = read_run_options(arguments);
   if (!options) return kSuccess;
   const Target target = resolve_target(*options);

@@ -15,7 +15,7 @@ class Finder {
   explicit Finder(const Installation& installation) : installation_(installation) {}
 
   std::filesystem::path find(PluginKind kind, const std::string& name) const {
-    const auto file = find_plugin(installation_.plugin_path, kind, name);
+    auto file = find_plugin(installation_.plugin_path, kind, name);
     if (const auto info = inspect_plugin(file); !info.rejected.empty())
       throw Failure(fmt::format("cannot use {}: {}", file.string(), info.rejected));
     return file;

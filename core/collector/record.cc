@@ -110,7 +110,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<std::string> environment = session.environment(environ);
   execve(request.executable.c_str(), pointers(arguments).data(), pointers(environment).data());
   const int error = errno;
-  n = write(failure.write_end(), &error, sizeof error);
+  [[maybe_unused]] const ssize_t told = write(failure.write_end(), &error, sizeof error);
   _exit(127);
 }
 

@@ -1,8 +1,8 @@
 // Reading a capture. See docs/capture-format.md for what is on disk.
 //
-// A Capture is opened once; definitions, metadata, samples and the index are read then, events are streamed on demand, as
-// often as wanted, in memory that depends on live allocations and distinct stacks, not on the size of the file.
-// A file without an index (its collector was killed) is opened by scanning block headers; a torn or corrupted block ends
+// A Capture is opened once; definitions, metadata, samples and the index are read then, events are streamed on demand,
+// as often as wanted, in memory that depends on live allocations and distinct stacks, not on the size of the file. A
+// file without an index (its collector was killed) is opened by scanning block headers; a torn or corrupted block ends
 // or interrupts the data: what is intact is read and `damage()` says what is missing.
 #pragma once
 
@@ -30,11 +30,11 @@ class CaptureError : public std::runtime_error {
 // How the recorded program ended.
 struct Ending {
   enum class Kind : std::uint8_t {
-    unknown = 0,      // the collector did not live to see it
-    exited = 1,       // `code` is its exit status
-    signalled = 2,    // `code` is the signal
-    stopped = 3,      // recording was stopped while the program went on
-    unrecordable = 4, // exec of a program that cannot be recorded; `code` unused
+    unknown = 0,       // the collector did not live to see it
+    exited = 1,        // `code` is its exit status
+    signalled = 2,     // `code` is the signal
+    stopped = 3,       // recording was stopped while the program went on
+    unrecordable = 4,  // exec of a program that cannot be recorded; `code` unused
   };
   Kind kind = Kind::unknown;
   int code = 0;
@@ -45,14 +45,14 @@ struct Ending {
 std::string describe(const Ending& ending);
 
 struct Metadata {
-  std::string memray_version;    // of the writer
+  std::string memray_version;      // of the writer
   std::int64_t start_time_ns = 0;  // of Time 0, CLOCK_REALTIME since the epoch
   Time end{};                      // last moment covered
   std::uint32_t pid = 0;
-  std::string command_line;        // of the recorded program, arguments joined by spaces
-  std::string hooks, unwinders;    // plugin names, comma separated
-  std::string python_version;      // "3.12.1", or "" if no interpreter was seen
-  std::string python_allocator;    // "pymalloc", "malloc", "mimalloc", "pymalloc debug", ..., or ""
+  std::string command_line;      // of the recorded program, arguments joined by spaces
+  std::string hooks, unwinders;  // plugin names, comma separated
+  std::string python_version;    // "3.12.1", or "" if no interpreter was seen
+  std::string python_allocator;  // "pymalloc", "malloc", "mimalloc", "pymalloc debug", ..., or ""
   bool native_traces = false;
   bool trace_python_allocators = false;
   ThreadId main_thread{};
@@ -63,11 +63,11 @@ struct Metadata {
 };
 
 struct Totals {
-  std::uint64_t events = 0;         // of all kinds
+  std::uint64_t events = 0;  // of all kinds
   std::uint64_t allocations = 0;
   std::uint64_t deallocations = 0;  // matched ones, partial ones not counted
   std::uint64_t allocated_bytes = 0;
-  std::uint64_t peak_bytes = 0;     // highest sum of live bytes
+  std::uint64_t peak_bytes = 0;  // highest sum of live bytes
 };
 
 struct MemorySample {

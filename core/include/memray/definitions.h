@@ -1,8 +1,8 @@
 // What the numbers in events mean: strings, frames, stacks, sites, threads, processes, modules.
 //
 // Every table is append-only and numbered from 0, so a definition never changes once an event can refer to it (names of
-// threads and symbols of native frames, which become known late, are the two exceptions). Entry 0 of strings is "", entry
-// 0 of stacks is the empty stack. `add_*` functions return the number of an equal entry where there is one.
+// threads and symbols of native frames, which become known late, are the two exceptions). Entry 0 of strings is "",
+// entry 0 of stacks is the empty stack. `add_*` functions return the number of an equal entry where there is one.
 //
 // One Definitions object is used by one thread at a time.
 #pragma once
@@ -30,10 +30,10 @@ struct Location {
 
 struct Frame {
   FrameKind kind = FrameKind::python;
-  bool entry = false;              // python: first frame of its C evaluator activation
-  ModuleId module = kNoModule;     // native
-  std::uint64_t address = 0;       // native: return address in the process
-  Location location;               // python; for native frames see Definitions::locations
+  bool entry = false;           // python: first frame of its C evaluator activation
+  ModuleId module = kNoModule;  // native
+  std::uint64_t address = 0;    // native: return address in the process
+  Location location;            // python; for native frames see Definitions::locations
   friend bool operator==(const Frame&, const Frame&) = default;
 };
 
@@ -49,8 +49,8 @@ struct Site {
   StackId native_stack = kNoStack;  // native frames
   ThreadId thread{};
   Allocator allocator = Allocator::none;
-  bool fixed_size = true;   // false: sizes differ too much at this place, each event carries its own
-  std::uint64_t size = 0;   // bytes requested, where fixed_size
+  bool fixed_size = true;  // false: sizes differ too much at this place, each event carries its own
+  std::uint64_t size = 0;  // bytes requested, where fixed_size
   friend bool operator==(const Site&, const Site&) = default;
 };
 
@@ -90,9 +90,9 @@ class Definitions {
   FrameId add_frame(const Frame& frame);
   StackId add_stack(StackId parent, FrameId frame);
   SiteId add_site(const Site& site);
-  ThreadId add_thread(const Thread& thread);     // always a new entry
-  ProcessId add_process(const Process& process); // always a new entry
-  ModuleId add_module(const Module& module);     // always a new entry
+  ThreadId add_thread(const Thread& thread);      // always a new entry
+  ProcessId add_process(const Process& process);  // always a new entry
+  ModuleId add_module(const Module& module);      // always a new entry
   void rename_thread(ThreadId thread, StringId name);
   // Source positions of a native frame, innermost inlined function first.
   void set_locations(FrameId frame, std::span<const Location> locations);

@@ -59,7 +59,8 @@ struct memray_recorder {
   void (*remapped)(uint64_t stamp_before, uintptr_t old_address, size_t old_length, uintptr_t address, size_t length,
                    int keep_old, void* frame);
 
-  /* Objects were loaded (dlopen returned) or unloaded (dlclose returned). Not while a loader lock is held by the caller. */
+  /* Objects were loaded (dlopen returned) or unloaded (dlclose returned). Not while a loader lock is held by the
+   * caller. */
   void (*objects_changed)(void);
 
   /* exec. `exec_environment` returns the environment to use in place of `envp` so that recording goes on in the new
@@ -88,7 +89,8 @@ struct memray_hooks {
   const char* (*install)(void);
 
   /* Undo `install`: restore every patched place, page protections included. Wrappers may still be running in other
-   * threads when this returns; their code stays loaded. A backend that cannot undo (symbol interposition) does nothing. */
+   * threads when this returns; their code stays loaded. A backend that cannot undo (symbol interposition) does nothing.
+   */
   void (*uninstall)(void);
 
   /* Nonzero if the plugin has to be in LD_PRELOAD when the program starts (symbol interposition). */

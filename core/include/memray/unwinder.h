@@ -35,8 +35,8 @@ enum memray_stack_kind {
 /* The change from the stack reported before in this thread to the one now.
  * `frames[0]` is the outermost of the new frames, at depth `keep`; `frames[count - 1]` is the innermost. */
 struct memray_stack_change {
-  uint32_t keep;  /* outermost frames that are unchanged */
-  uint32_t count; /* frames that follow them; the stack is now keep + count deep */
+  uint32_t keep;          /* outermost frames that are unchanged */
+  uint32_t count;         /* frames that follow them; the stack is now keep + count deep */
   const uint64_t* frames; /* owned by the unwinder, valid until its next call in this thread */
 };
 
@@ -58,7 +58,7 @@ struct memray_code {
   const char* name; /* co_name */
   uint32_t name_size;
   uint32_t file_size;
-  const char* file; /* co_filename */
+  const char* file;           /* co_filename */
   const char* qualified_name; /* co_qualname, or NULL before 3.11 */
   uint32_t qualified_name_size;
 };

@@ -8,31 +8,23 @@
 
 namespace memray::hooks {
 
-#define MEMRAY_HOOKED_FUNCTIONS(X)                                                                                 \
-  X(malloc)                                                                                                        \
-  X(free)                                                                                                          \
-  X(calloc)                                                                                                        \
-  X(realloc)                                                                                                       \
-  X(reallocarray) X(posix_memalign) X(aligned_alloc) X(memalign) X(valloc) X(pvalloc) X(cfree) X(free_sized)       \
-      X(free_aligned_sized) X(mmap) X(mmap64) X(munmap) X(mremap) X(dlopen) X(dlclose) X(dlsym) X(execve) X(execv) \
-          X(execvp) X(execvpe) X(execl) X(execlp) X(execle) X(fexecve) X(execveat) X(pthread_setname_np) X(prctl)
+// Laid out by hand: clang-format takes the lists for calls and never agrees with itself.
+// clang-format off
+#define MEMRAY_HOOKED_FUNCTIONS(X)                                                                        \
+  X(malloc) X(free) X(calloc) X(realloc) X(reallocarray) X(posix_memalign) X(aligned_alloc) X(memalign)   \
+  X(valloc) X(pvalloc) X(cfree) X(free_sized) X(free_aligned_sized) X(mmap) X(mmap64) X(munmap) X(mremap) \
+  X(dlopen) X(dlclose) X(dlsym) X(execve) X(execv) X(execvp) X(execvpe) X(execl) X(execlp) X(execle)      \
+  X(fexecve) X(execveat) X(pthread_setname_np) X(prctl)
 
 // Mangled names: `operator new` and `operator delete`, plain, array, aligned, sized, nothrow.
-#define MEMRAY_HOOKED_NEW(X)                                                            \
-  X(_Znwm)                                                                              \
-  X(_Znam)                                                                              \
-  X(_ZnwmRKSt9nothrow_t)                                                                \
-  X(_ZnamRKSt9nothrow_t)                                                                \
-  X(_ZnwmSt11align_val_t) X(_ZnamSt11align_val_t) X(_ZnwmSt11align_val_tRKSt9nothrow_t) \
-      X(_ZnamSt11align_val_tRKSt9nothrow_t)
-#define MEMRAY_HOOKED_DELETE(X)                                                                     \
-  X(_ZdlPv)                                                                                         \
-  X(_ZdaPv)                                                                                         \
-  X(_ZdlPvm)                                                                                        \
-  X(_ZdaPvm)                                                                                        \
-  X(_ZdlPvRKSt9nothrow_t) X(_ZdaPvRKSt9nothrow_t) X(_ZdlPvSt11align_val_t) X(_ZdaPvSt11align_val_t) \
-      X(_ZdlPvmSt11align_val_t) X(_ZdaPvmSt11align_val_t) X(_ZdlPvSt11align_val_tRKSt9nothrow_t)    \
-          X(_ZdaPvSt11align_val_tRKSt9nothrow_t)
+#define MEMRAY_HOOKED_NEW(X)                                                                          \
+  X(_Znwm) X(_Znam) X(_ZnwmRKSt9nothrow_t) X(_ZnamRKSt9nothrow_t) X(_ZnwmSt11align_val_t)             \
+  X(_ZnamSt11align_val_t) X(_ZnwmSt11align_val_tRKSt9nothrow_t) X(_ZnamSt11align_val_tRKSt9nothrow_t)
+#define MEMRAY_HOOKED_DELETE(X)                                                                         \
+  X(_ZdlPv) X(_ZdaPv) X(_ZdlPvm) X(_ZdaPvm) X(_ZdlPvRKSt9nothrow_t) X(_ZdaPvRKSt9nothrow_t)             \
+  X(_ZdlPvSt11align_val_t) X(_ZdaPvSt11align_val_t) X(_ZdlPvmSt11align_val_t) X(_ZdaPvmSt11align_val_t) \
+  X(_ZdlPvSt11align_val_tRKSt9nothrow_t) X(_ZdaPvSt11align_val_tRKSt9nothrow_t)
+// clang-format on
 
 #define MEMRAY_ENUMERATOR(name) name,
 #define MEMRAY_COUNT(name) +1
