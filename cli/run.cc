@@ -36,6 +36,7 @@ RecordRequest make_request(const Installation& installation, const RunOptions& o
   request.recorder = installation.recorder();
   request.hooks = plugins.hooks;
   request.unwinders = plugins.unwinders;
+  request.follow_fork = options.follow_fork;
   request.memory_interval_ms = options.memory_interval_ms;
   request.sink = &sink;
   request.sink_config.arguments = options.sink_arguments;

@@ -84,6 +84,7 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   command.add_flag("-f,--force", run.force, "Overwrite FILE if it exists");
   command.add_flag("-q,--quiet", run.quiet, "Print nothing on standard output but what the program prints");
   command.add_flag("--startup", run.startup, "Record the interpreter's start as well, not only the script");
+  command.add_flag("--follow-fork", run.follow_fork, "Record child processes too, into the same capture");
   command
       .add_option("--memory-interval", run.memory_interval_ms,
                   "Milliseconds between two looks at the memory size (default: 10)")

@@ -21,6 +21,7 @@ struct RunOptions {
   std::string output;  // "" for the default name
   bool force = false;
   bool quiet = false;
+  bool follow_fork = false;
   bool startup = false;  // record the interpreter's start too
   std::string python;    // "" for python3 on PATH
   int memory_interval_ms = 10;

@@ -1,12 +1,9 @@
 #include "collector/collector.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
 #include <limits>
 
 namespace memray::collector {
@@ -45,14 +42,6 @@ std::size_t item_size(std::span<const std::uint64_t> words) {
   }
 }
 
-std::string command_line_of(std::uint32_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/cmdline", pid), std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  while (!text.empty() && text.back() == '\0') text.pop_back();
-  std::ranges::replace(text, '\0', ' ');
-  return text;
-}
-
 }  // namespace
 
 Collector::Collector(Session& session, Sink& sink, const Metadata& metadata)
@@ -79,21 +68,26 @@ Collector::Collector(Session& session, Sink& sink, const Metadata& metadata)
 }
 
 bool Collector::drain(bool last) {
+  find_images();
+  std::vector<Image*> gone;  // looked for first: what they committed is in the cut then
+  for (Image& image : images_) {
+    if (!image.ended && image.probe.gone()) gone.push_back(&image);
+  }
   const std::uint64_t now = session_.now();
   clock_.adjust(now);
-  find_images();
   streams_.note_positions(false);
   streams_.note_positions(true);
   const bool busy = streams_.chunks_in_use() > session::kBaseChunks / 4;
   read_definitions();
   merge(last ? kForever : now < kStampSlack ? 0 : now - kStampSlack);
+  if (!last) end_gone(gone, clock_.time_of(now));
 
   auto& control = session_.control();
   if (control.waiters.load(std::memory_order_acquire) != 0) session_.wake_waiters();
   if (!last && !images_.empty()) {
     const auto threads = static_cast<std::uint32_t>(streams_.all().size());
     control.limit.store(std::min(session::kMaxChunks, session::kBaseChunks + threads * session::kChunksPerThread));
-    streams_.collect_dead(control.target_pid, static_cast<std::uint32_t>(images_.size()) - 1,
+    streams_.collect_dead([this](const Stream& stream) { return thread_alive(stream); },
                           streams_.chunks_in_use() > session::kBaseChunks / 2);
   }
   if (encoder_ && std::exchange(metadata_changed_, false)) encoder_->update_metadata(metadata_);
@@ -106,12 +100,37 @@ void Collector::find_images() {
   while (images_.size() < count) {
     const auto number = static_cast<std::uint32_t>(images_.size());
     const session::Image& shared = control.image[number];
-    if (shared.pid == 0) return;
-    const std::string command = number == 0 ? metadata_.command_line : command_line_of(shared.pid);
+    const std::uint32_t pid = shared.pid.load(std::memory_order_acquire);
+    if (pid == 0) return;
+    const std::string command = number == 0 ? metadata_.command_line : shared.command;
     const ProcessId process = definitions_.add_process(
-        {shared.pid, shared.parent_pid, definitions_.add_string(command), clock_.time_of(shared.start_stamp)});
-    images_.emplace_back(number, process, definitions_);
+        {pid, shared.parent_pid, definitions_.add_string(command), clock_.time_of(shared.start_stamp)});
+    const std::uint32_t fork_of = shared.forked_from;
+    Image* const parent = fork_of != 0 && fork_of <= number ? &images_[fork_of - 1] : nullptr;
+    Image* predecessor = nullptr;
+    for (Image& earlier : images_) {
+      if (!parent && earlier.pid() == pid && !earlier.ended) predecessor = &earlier;
+    }
+    Image& image = images_.emplace_back(number, pid, process, parent, definitions_);
+    image.predecessor = predecessor;
+    if (predecessor) predecessor->replaced = true;
   }
+}
+
+void Collector::end_gone(const std::vector<Image*>& gone, Time time) {
+  for (Image* image : gone) {
+    // The program itself is waited for by others, who know how it ended.
+    if (image->pid() == session_.control().target_pid || image->ended) continue;
+    end_image(*image, image->replaced || image->executing, time);
+  }
+  hand_over();
+}
+
+bool Collector::thread_alive(const Stream& stream) const {
+  if (stream.image() >= images_.size()) return true;
+  const Image& image = images_[stream.image()];
+  if (image.ended || stream.thread() == 0) return !image.ended;
+  return access(fmt::format("/proc/{}/task/{}", image.pid(), stream.os_tid()).c_str(), F_OK) == 0;
 }
 
 void Collector::read_definitions() {
@@ -226,7 +245,7 @@ void Collector::apply(Stream& stream) {
   const std::uint64_t stamp = stamp_of(words[0]);
   const Time time = clock_.time_of(stamp);
   Image& image = images_[stream.image()];
-  if (image.number() > 0 && !images_[image.number() - 1].ended) end_image(images_[image.number() - 1], true, time);
+  if (image.predecessor && !image.predecessor->ended) end_image(*image.predecessor, true, time);
 
   auto top = [&](memray_stack_kind kind) {
     return stream.stacks[kind].empty() ? kNoStack : stream.stacks[kind].back();
@@ -297,7 +316,13 @@ void Collector::receive(const Block& block) {
   if (sink_status_.ok()) sink_status_ = sink_.write(block);
 }
 
-bool Collector::recording() const { return !images_.empty() && images_.back().started && !images_.back().stopped; }
+bool Collector::recording() const {
+  return std::ranges::any_of(images_, [](const Image& image) { return image.recording(); });
+}
+
+bool Collector::running() const {
+  return std::ranges::any_of(images_, [](const Image& image) { return !image.ended && !image.probe.gone(); });
+}
 
 std::string Collector::failure() const {
   const auto& control = session_.control();
@@ -309,23 +334,19 @@ std::string Collector::failure() const {
   return {};
 }
 
-void Collector::sample(std::uint32_t pid) {
-  if (!recording() || !encoder_) return;
-  if (statm_pid_ != pid) {
-    if (statm_ >= 0) close(statm_);
-    statm_ = open(fmt::format("/proc/{}/statm", pid).c_str(), O_RDONLY | O_CLOEXEC);
-    statm_pid_ = pid;
+void Collector::sample() {
+  if (!encoder_) return;
+  const auto sampled = [](const Image& image) { return image.recording() && !image.replaced; };
+  const auto processes = static_cast<std::uint64_t>(std::ranges::count_if(images_, sampled));
+  const Time time = clock_.time_of(session_.now());
+  for (Image& image : images_) {
+    if (!sampled(image)) continue;
+    const auto rss = image.probe.rss();
+    if (!rss) continue;
+    // What processes have touched of the session's memory is known for all together.
+    const std::uint64_t own = streams_.touched_bytes() / processes;
+    encoder_->sample({time, image.process(), *rss > own ? *rss - own : *rss, matcher_.live_bytes()});
   }
-  char text[128];
-  const ssize_t size = statm_ < 0 ? -1 : pread(statm_, text, sizeof text - 1, 0);
-  if (size <= 0) return;
-  text[size] = '\0';
-  char* end = nullptr;
-  std::strtoull(text, &end, 10);  // total
-  const std::uint64_t resident = std::strtoull(end, nullptr, 10) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  const std::uint64_t own = streams_.touched_bytes();
-  encoder_->sample({clock_.time_of(session_.now()), images_.back().process(),
-                    resident > own ? resident - own : resident, matcher_.live_bytes()});
 }
 
 void Collector::flush() {
@@ -336,10 +357,11 @@ void Collector::finish(const Ending& ending) {
   metadata_.ending = ending;
   metadata_.end = clock_.time_of(session_.now());
   if (!images_.empty()) {
-    Image& last = images_.back();
-    if (last.executing && ending.kind != Ending::Kind::stopped) metadata_.ending.kind = Ending::Kind::unrecordable;
     for (Image& image : images_) {
-      if (!image.ended) end_image(image, &image != &last || last.executing, metadata_.end);
+      if (image.ended) continue;
+      const bool lost = image.executing && !image.replaced && image.pid() == session_.control().target_pid;
+      if (lost && ending.kind != Ending::Kind::stopped) metadata_.ending.kind = Ending::Kind::unrecordable;
+      end_image(image, image.replaced || image.executing, metadata_.end);
     }
     hand_over();
   }
@@ -349,7 +371,6 @@ void Collector::finish(const Ending& ending) {
   if (encoder_ && sink_status_.ok()) encoder_->finish(metadata_);
   const Status status = sink_.finish(metadata_, false);
   if (sink_status_.ok()) sink_status_ = status;
-  if (statm_ >= 0) close(statm_);
 }
 
 }  // namespace memray::collector

@@ -14,6 +14,7 @@
 
 #include <memray/sink.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,8 +30,8 @@ class Collector {
   // so that it had better be called again soon.
   bool drain(bool last);
 
-  // Takes a memory sample of process `pid`.
-  void sample(std::uint32_t pid);
+  // Takes a memory sample of each process that is being recorded.
+  void sample();
 
   // Makes what was collected so far safe from a crash of this process.
   void flush();
@@ -38,7 +39,8 @@ class Collector {
   // Ends the capture. After the last drain.
   void finish(const Ending& ending);
 
-  bool recording() const;  // between start and stop in the newest image
+  bool recording() const;  // between start and stop in some process
+  bool running() const;    // some process is there that might be recorded
   bool attached() const { return !images_.empty(); }
   // Why recording could not start in the program, or "".
   std::string failure() const;
@@ -51,6 +53,8 @@ class Collector {
 
  private:
   void find_images();
+  void end_gone(const std::vector<Image*>& gone, Time time);
+  bool thread_alive(const Stream& stream) const;
   void read_definitions();
   void merge(std::uint64_t watermark);
   bool find_stamped_item(Stream& stream);
@@ -70,12 +74,10 @@ class Collector {
   Matcher matcher_;
   std::unique_ptr<Encoder> encoder_;
   Streams streams_;
-  std::vector<Image> images_;
+  std::deque<Image> images_;  // by number
   std::vector<std::pair<std::uint64_t, Stream*>> heap_;
   bool metadata_changed_ = false;
   bool damaged_ = false;
-  int statm_ = -1;
-  std::uint32_t statm_pid_ = 0;
 };
 
 }  // namespace memray::collector

@@ -54,6 +54,7 @@ void Image::define_code(std::span<const std::byte> bytes) {
     return part;
   };
   Code code;
+  code.known = true;
   code.name = definitions_->add_string(as_text(take(sizes.name)));
   take(sizes.qualified_name);
   code.file = definitions_->add_string(as_text(take(sizes.file)));
@@ -66,6 +67,12 @@ void Image::define_code(std::span<const std::byte> bytes) {
   codes_[sizes.number] = std::move(code);
 }
 
+// A fork goes on with the numbers of its parent, and describes what it adds under the next ones.
+const Code* Image::code(std::uint32_t number) const {
+  if (number < codes_.size() && codes_[number].known) return &codes_[number];
+  return parent_ ? parent_->code(number) : nullptr;
+}
+
 FrameId Image::make_frame(std::uint32_t stack_kind, std::uint64_t word) {
   Frame frame;
   if (stack_kind == MEMRAY_STACK_NATIVE) {
@@ -75,12 +82,11 @@ FrameId Image::make_frame(std::uint32_t stack_kind, std::uint64_t word) {
   }
   const auto number = static_cast<std::uint32_t>((word & ~MEMRAY_PYTHON_ENTRY_FRAME) >> 32);
   frame.kind = FrameKind::python;
-  if (number < codes_.size()) {
-    const Code& code = codes_[number];
-    frame.location.function = code.name;
-    frame.location.file = code.file;
+  if (const Code* found = code(number)) {
+    frame.location.function = found->name;
+    frame.location.file = found->file;
     frame.location.line =
-        line_of(code.line_table_kind, code.line_table, code.first_line, static_cast<std::uint32_t>(word));
+        line_of(found->line_table_kind, found->line_table, found->first_line, static_cast<std::uint32_t>(word));
   }
   return definitions_->add_frame(frame);
 }

@@ -1,6 +1,7 @@
 // What the collector knows about each process image: its definitions, and how its frame words read.
 #pragma once
 
+#include "collector/process_probe.h"
 #include "collector/word_map.h"
 #include "session/layout.h"
 
@@ -18,6 +19,7 @@ namespace memray::collector {
 // A code object as the recorder described it. The line table is kept until the recording ends, because a line is
 // looked up when an instruction of it is first seen on a stack.
 struct Code {
+  bool known = false;
   StringId name{};
   StringId file{};
   std::uint32_t first_line = 0;
@@ -27,11 +29,14 @@ struct Code {
 
 class Image {
  public:
-  Image(std::uint32_t number, ProcessId process, Definitions& definitions)
-      : number_(number), process_(process), definitions_(&definitions) {}
+  // `parent`: the image that this one is a fork of, or nullptr. It outlives this one.
+  Image(std::uint32_t number, std::uint32_t pid, ProcessId process, const Image* parent, Definitions& definitions)
+      : probe(pid), number_(number), pid_(pid), process_(process), parent_(parent), definitions_(&definitions) {}
 
   std::uint32_t number() const { return number_; }
+  std::uint32_t pid() const { return pid_; }
   ProcessId process() const { return process_; }
+  bool recording() const { return started && !stopped && !ended; }
 
   // One definition, its parts joined. Malformed ones are ignored.
   void define(std::span<const std::byte> bytes);
@@ -41,20 +46,27 @@ class Image {
     return frames_[stack_kind].get(word, [&] { return make_frame(stack_kind, word); });
   }
 
+  ProcessProbe probe;
   std::vector<std::pair<std::string, std::string>> facts;  // since last taken: key, value
   std::vector<std::string> warnings;
 
-  bool started = false;    // recording began
-  bool stopped = false;    // ... and ended
-  bool executing = false;  // exec was called and has not failed
-  bool ended = false;
+  bool started = false;          // recording began
+  bool stopped = false;          // ... and ended
+  bool executing = false;        // exec was called and has not failed
+  bool ended = false;            // the image is no more, and everything of it has been read
+  bool replaced = false;         // by a later image of the same process
+  Image* predecessor = nullptr;  // the image that this one replaced by exec, or nullptr
 
  private:
   FrameId make_frame(std::uint32_t stack_kind, std::uint64_t word);
   void define_code(std::span<const std::byte> bytes);
 
+  const Code* code(std::uint32_t number) const;
+
   std::uint32_t number_;
+  std::uint32_t pid_;
   ProcessId process_;
+  const Image* parent_;
   Definitions* definitions_;
   std::vector<Code> codes_;  // by number
   WordMap frames_[MEMRAY_STACK_KINDS];

@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstring>
 #include <system_error>
+#include <thread>
 
 namespace memray {
 
@@ -165,7 +166,7 @@ Metadata initial_metadata(const RecordRequest& request, pid_t pid) {
 
 void warn(const std::string& text) { fmt::print(stderr, "memray: {}\n", text); }
 
-// Collects until the program has ended.
+// Collects until the program and all followed children have ended.
 Ending collect(collector::Collector& collector, pid_t pid, std::chrono::milliseconds sample_interval) {
   const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   const auto tick = std::min<std::chrono::milliseconds>(kTick, std::max(1ms, sample_interval));
@@ -175,13 +176,19 @@ Ending collect(collector::Collector& collector, pid_t pid, std::chrono::millisec
   bool sampled = false;
   int status = 0;
   auto wait = tick;
-  while (!wait_for_end(pidfd, pid, wait, status)) {
+  // Followed children may outlive the program; their memory is part of the recording.
+  for (bool ended = false; !ended || collector.running();) {
+    if (ended) {
+      std::this_thread::sleep_for(wait);
+    } else {
+      ended = wait_for_end(pidfd, pid, wait, status);
+    }
     wait = collector.drain(false) ? std::chrono::milliseconds(kBusyTick) : tick;
     const auto now = SteadyClock::now();
     if (!collector.recording()) {
       sampled = false;
     } else if (!sampled || now >= next_sample) {
-      collector.sample(static_cast<std::uint32_t>(pid));
+      collector.sample();
       next_sample = now + sample_interval;
       sampled = true;
     }

@@ -67,6 +67,7 @@ Session::Session(const RecordRequest& request) {
   c.start_stamp = c.clock == session::Clock::tsc ? session::read_tsc() : monotonic_ns();
   c.collector_pid = static_cast<std::uint32_t>(getpid());
   c.start_with_program = request.start_with_program;
+  c.follow = request.follow_fork;
   c.limit.store(session::kBaseChunks);
   c.texts_used = 1;
 
@@ -105,7 +106,8 @@ void Session::wake_waiters() {
 void Session::set_target(std::uint32_t pid) {
   auto& c = control();
   c.target_pid = pid;
-  c.session_variable = add_text(fmt::format("MEMRAY_SESSION={}:/proc/{}/fd/{}", pid, c.collector_pid, fd_));
+  c.session_variable =
+      add_text(fmt::format("MEMRAY_SESSION={}:/proc/{}/fd/{}", c.follow ? 0 : pid, c.collector_pid, fd_));
 }
 
 std::vector<std::string> Session::environment(char* const* environ) const {

@@ -1,8 +1,5 @@
 #include "collector/streams.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 namespace memray::collector {
@@ -13,10 +10,6 @@ namespace {
 
 // A thread that has been silent for so many ticks is looked up in /proc.
 constexpr std::uint32_t kIdleTicks = 10;
-
-bool thread_exists(std::uint32_t pid, std::uint32_t tid) {
-  return access(fmt::format("/proc/{}/task/{}", pid, tid).c_str(), F_OK) == 0;
-}
 
 }  // namespace
 
@@ -94,12 +87,11 @@ void Streams::give_back(std::uint32_t chunk) {
 
 std::uint32_t Streams::chunks_in_use() const { return in_use_; }
 
-void Streams::collect_dead(std::uint32_t pid, std::uint32_t newest_image, bool thorough) {
+void Streams::collect_dead(const std::function<bool(const Stream&)>& alive, bool thorough) {
   for (auto& stream : streams_) {
-    if (stream->dead_ || stream->thread_ == 0 || stream->cursor_ != stream->limit_) continue;
+    if (stream->dead_ || stream->cursor_ != stream->limit_) continue;
     if (++stream->idle_ticks_ < (thorough ? 2 : kIdleTicks)) continue;
-    if (stream->image_ == newest_image && thread_exists(pid, stream->os_tid_)) continue;
-    stream->dead_ = true;
+    stream->dead_ = !alive(*stream);
   }
   // What a dead thread committed after the last cut is read in a later tick; then its chunk goes back.
   for (auto& stream : streams_) {
@@ -110,7 +102,7 @@ void Streams::collect_dead(std::uint32_t pid, std::uint32_t newest_image, bool t
     if (piece->first != stream->sequence_ || stream->cursor_ != end) continue;
     give_back(piece->second.chunk);
     stream->pieces_.clear();
-    announce_dead(*stream);
+    if (stream->thread_ != 0) announce_dead(*stream);
     by_thread_.erase(std::uint64_t{stream->image_} << 32 | stream->thread_);
   }
   std::erase_if(streams_, [](const auto& stream) { return stream->dead_ && stream->pieces_.empty(); });

@@ -69,9 +69,9 @@ class Streams {
   // Goes on to the next chunk of `stream` when the present one is read and there is another. False: nothing to read.
   bool advance(Stream& stream);
 
-  // Takes back the chunks of threads of process `pid` that are gone; those of images older than `newest_image` went
-  // with exec. `thorough`: chunks are short, look more closely.
-  void collect_dead(std::uint32_t pid, std::uint32_t newest_image, bool thorough);
+  // Takes back the chunks of threads that are gone. `alive` is asked about threads that have been silent for a while;
+  // `thorough`: chunks are short, look more closely.
+  void collect_dead(const std::function<bool(const Stream&)>& alive, bool thorough);
 
   std::vector<std::unique_ptr<Stream>>& all() { return streams_; }
   std::uint32_t chunks_in_use() const;

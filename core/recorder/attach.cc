@@ -40,6 +40,9 @@ bool equal(const char* a, const char* b, std::size_t size) {
   return b[size] == '\0' || b[size] == ':';
 }
 
+// In place of a process number: whoever has the variable is meant.
+constexpr std::uint32_t kAnyProcess = 0;
+
 // MEMRAY_SESSION=<pid>:<path>
 const char* parse_session(const char* value, std::uint32_t* pid) {
   std::uint32_t number = 0;
@@ -143,29 +146,39 @@ bool map_session(const char* path) {
   return true;
 }
 
-bool take_image() {
-  session::Control& control = *process.control;
-  const std::uint32_t number = control.images.fetch_add(1, std::memory_order_acq_rel);
-  if (number >= session::kMaxImages) return false;
-  process.image_number = number;
-  process.image = &control.image[number];
-  process.image->pid = process.pid;
-  process.image->parent_pid = sys::getppid();
-  process.image->start_stamp = now();
-  return true;
+char** arguments = nullptr;
+
+// The collector could ask /proc, but a short-lived process is gone by then.
+void tell_command() {
+  session::Image& image = *process.image;
+  std::size_t size = 0;
+  for (char** word = arguments; word && *word; ++word) {
+    if (size != 0 && size + 1 < sizeof image.command) image.command[size++] = ' ';
+    for (const char* c = *word; *c != '\0' && size + 1 < sizeof image.command; ++c) image.command[size++] = *c;
+  }
+  image.command[size] = '\0';
 }
 
 void begin() {
   if (!load_plugins()) return;
   bool waits_for_program = false;
+  // Where children are followed, one that is no interpreter belongs to what is recorded once recording has begun.
   if (process.control->start_with_program) {
     waits_for_program = true;  // a wrapper (the shell of a pyenv shim) is not what is to be recorded
     for (const memray_unwinder* unwinder : process.unwinders) {
       if (unwinder && unwinder->start_with_program && unwinder->start_with_program()) process.image->python = 1;
     }
+    if (!process.image->python && process.control->started.load(std::memory_order_relaxed)) waits_for_program = false;
   }
   process.image->state.store(session::ImageState::attached, std::memory_order_release);
   if (!waits_for_program) start_recording();
+}
+
+// The variables stay: they are what children are recognised by.
+void follow() {
+  if (!take_image(0)) return;
+  follow_forks();
+  begin();
 }
 
 void attach(char** envp) {
@@ -177,7 +190,10 @@ void attach(char** envp) {
   }
   if (!session_variable) return;
   const char* path = parse_session(*session_variable + sizeof kSessionVariable - 1, &process.pid);
-  const bool meant = path && process.pid == sys::getpid() && map_session(path);
+  const std::uint32_t pid = sys::getpid();
+  const bool meant = path && (process.pid == pid || process.pid == kAnyProcess) && map_session(path);
+  process.pid = pid;
+  if (meant && process.control->follow) return follow();
   if (meant && preload_variable) strip_preload(preload_variable, text(process.control->preload));
   for (char** variable = envp; *variable; ++variable) {
     if (starts_with(*variable, kSessionVariable)) {
@@ -185,12 +201,13 @@ void attach(char** envp) {
       break;
     }
   }
-  if (meant && take_image()) begin();
+  if (meant && take_image(0)) begin();
 }
 
-__attribute__((constructor)) void recorder_loaded(int, char**, char** envp) {
+__attribute__((constructor)) void recorder_loaded(int, char** argv, char** envp) {
   if (!envp) return;
   environ = envp;  // as libc is about to do; what is called below may look at it
+  arguments = argv;
   attach(envp);
 }
 
@@ -210,6 +227,20 @@ const memray_unwinder_host unwinder_host = {
     stop_recording,
 };
 
+bool take_image(std::uint32_t forked_from) {
+  session::Control& control = *process.control;
+  const std::uint32_t number = control.images.fetch_add(1, std::memory_order_acq_rel);
+  if (number >= session::kMaxImages) return false;
+  process.image_number = number;
+  process.image = &control.image[number];
+  process.image->parent_pid = sys::getppid();
+  process.image->forked_from = forked_from;
+  process.image->start_stamp = now();
+  tell_command();
+  process.image->pid.store(process.pid, std::memory_order_release);
+  return true;
+}
+
 void start_recording() {
   if (!process.session || *process.recording || sys::getpid() != process.pid) return;
   process.epoch.fetch_add(1, std::memory_order_acq_rel);
@@ -220,12 +251,15 @@ void start_recording() {
     if (const char* name = process.hooks[i]->allocator_name()) describe("allocator", name);
   }
   write_mark(session::kStart);
+  process.control->started.store(1, std::memory_order_relaxed);
+  process.started = true;
   *process.recording = 1;
 }
 
 void stop_recording() {
   if (!process.session || !*process.recording || sys::getpid() != process.pid) return;
   *process.recording = 0;
+  process.started = false;
   write_mark(session::kStop);
   for (const memray_unwinder* unwinder : process.unwinders) {
     if (unwinder && unwinder->recording_changed) unwinder->recording_changed(0);

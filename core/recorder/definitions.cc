@@ -94,6 +94,14 @@ int define_code(const memray_code* code) {
   return define(session::Definition::code, fields, 5);
 }
 
+// Whoever held the lock is not in the child, and the chunk is the parent's.
+void reset_definitions_in_child() {
+  stream.chunk = nullptr;
+  stream.cursor = stream.end = nullptr;
+  stream.sequence = 0;
+  lock.store(0, std::memory_order_release);
+}
+
 void describe(const char* key, const char* value) {
   const Field fields[] = {{key, length(key) + 1}, {value, length(value)}};
   define(session::Definition::metadata, fields, 2);

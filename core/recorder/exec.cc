@@ -8,9 +8,11 @@ namespace {
 
 constexpr char kPreload[] = "LD_PRELOAD=";
 
-bool is_preload(const char* variable) {
-  for (std::size_t i = 0; kPreload[i] != '\0'; ++i) {
-    if (variable[i] != kPreload[i]) return false;
+constexpr char kSession[] = "MEMRAY_SESSION=";
+
+bool starts_with(const char* variable, const char* name) {
+  for (; *name != '\0'; ++name, ++variable) {
+    if (*variable != *name) return false;
   }
   return true;
 }
@@ -30,14 +32,17 @@ char* append(char* to, const char* s) {
 
 // The storage holds the pointer array, then the text of LD_PRELOAD; MEMRAY_SESSION's text lives in the shared memory.
 char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size) {
-  if (!process.session || sys::getpid() != process.pid) return storage ? envp : nullptr;
+  const bool wanted = process.session && (process.control->follow || sys::getpid() == process.pid);
+  if (!wanted) return storage ? envp : nullptr;
+  // A vfork child comes here too, in its parent's memory: nothing but `storage` may be written.
   static char* const nothing[] = {nullptr};
   if (!envp) envp = nothing;
   const char* ours = text(process.control->preload);
   const char* theirs = "";
   std::size_t count = 0;
   for (; envp[count]; ++count) {
-    if (is_preload(envp[count])) theirs = envp[count] + sizeof kPreload - 1;
+    if (starts_with(envp[count], kSession)) return storage ? envp : nullptr;  // followed: it is all there
+    if (starts_with(envp[count], kPreload)) theirs = envp[count] + sizeof kPreload - 1;
   }
   const std::size_t array = (count + 3) * sizeof(char*);
   const std::size_t needed = array + sizeof kPreload + length(ours) + 1 + length(theirs);
@@ -51,7 +56,7 @@ char* const* exec_environment(char* const* envp, void* storage, std::size_t stor
   *end = '\0';
   std::size_t n = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    if (!is_preload(envp[i])) variables[n++] = envp[i];
+    if (!starts_with(envp[i], kPreload)) variables[n++] = envp[i];
   }
   variables[n++] = preload;
   variables[n++] = const_cast<char*>(text(process.control->session_variable));

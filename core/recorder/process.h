@@ -16,6 +16,7 @@ struct Process {
   session::Control* control = nullptr;
   session::Image* image = nullptr;
   std::uint32_t image_number = 0;
+  bool started = false;  // recording was started, and not stopped: what `recording` says, but also in a forked child
   std::uint32_t pid = 0;
   std::uint64_t start_stamp = 0;
   bool use_tsc = true;
@@ -50,11 +51,18 @@ void stop_recording();
 // The address of a symbol that the loaded object `file` exports, or nullptr.
 const void* find_symbol(const char* file, const char* symbol);
 
+// Announces this process, or this image of it, to the collector. False if there are too many.
+bool take_image(std::uint32_t forked_from);
+
+// fork.cc: children made by fork() are recorded.
+void follow_forks();
+
 // exec.cc
 char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size);
 
 // definitions.cc
 int define_code(const memray_code* code);
+void reset_definitions_in_child();
 void describe(const char* key, const char* value);
 void warn(const char* text);
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kThreadBytes = (sizeof(Thread) + 4095) / 4096 * 4096;
 constexpr std::uint32_t kMaxThreadNumber = 1u << 20;
+constexpr std::size_t kTableBytes = kMaxThreadNumber * sizeof(std::atomic<Thread*>);
 
 // number -> Thread, mapped on first use and filled sparsely.
 std::atomic<std::atomic<Thread*>*> table{nullptr};
@@ -26,11 +27,10 @@ Thread* const kBeginning = reinterpret_cast<Thread*>(1);
 std::atomic<Thread*>* thread_table() {
   auto* found = table.load(std::memory_order_acquire);
   if (found) return found;
-  constexpr std::size_t bytes = kMaxThreadNumber * sizeof(std::atomic<Thread*>);
-  auto* made = static_cast<std::atomic<Thread*>*>(sys::map(bytes));
+  auto* made = static_cast<std::atomic<Thread*>*>(sys::map(kTableBytes));
   if (!made) return nullptr;
   if (table.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return made;
-  sys::unmap(made, bytes);
+  sys::unmap(made, kTableBytes);
   return found;
 }
 
@@ -59,6 +59,27 @@ bool wait_for_space() {
   return sys::process_exists(control.collector_pid);
 }
 
+// Makes a thread of `memory`, keeping what `before` had for its stacks.
+Thread* set_up(void* memory, const Thread* before, std::atomic<Thread*>* threads) {
+  void* const stacks[] = {before ? before->stacks[0] : nullptr, before ? before->stacks[1] : nullptr};
+  auto* thread = new (memory) Thread;
+  thread->os_tid = sys::gettid();
+  thread->number = process.image->threads.fetch_add(1, std::memory_order_relaxed) + 1;
+  thread->epoch = process.epoch.load(std::memory_order_relaxed);
+  for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
+    const memray_unwinder* unwinder = process.unwinders[kind];
+    thread->stacks[kind] = stacks[kind];
+    if (!unwinder) continue;
+    if (thread->stacks[kind]) {
+      unwinder->thread_reset(thread->stacks[kind]);
+    } else {
+      thread->stacks[kind] = unwinder->thread_begin();
+    }
+  }
+  if (thread->number < kMaxThreadNumber) threads[thread->number].store(thread, std::memory_order_release);
+  return thread;
+}
+
 }  // namespace
 
 Thread* begin_thread() {
@@ -67,28 +88,19 @@ Thread* begin_thread() {
   Thread* thread = nullptr;
   if (auto* threads = thread_table()) {
     thread = take_over_dead(threads);
-    void* const stacks[] = {thread ? thread->stacks[0] : nullptr, thread ? thread->stacks[1] : nullptr};
     void* const memory = thread ? thread : sys::map(kThreadBytes);
-    if (memory) {
-      thread = new (memory) Thread;
-      thread->os_tid = sys::gettid();
-      thread->number = process.image->threads.fetch_add(1, std::memory_order_relaxed) + 1;
-      thread->epoch = process.epoch.load(std::memory_order_relaxed);
-      for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
-        const memray_unwinder* unwinder = process.unwinders[kind];
-        thread->stacks[kind] = stacks[kind];
-        if (!unwinder) continue;
-        if (thread->stacks[kind]) {
-          unwinder->thread_reset(thread->stacks[kind]);
-        } else {
-          thread->stacks[kind] = unwinder->thread_begin();
-        }
-      }
-      if (thread->number < kMaxThreadNumber) threads[thread->number].store(thread, std::memory_order_release);
-    }
+    if (memory) thread = set_up(memory, thread, threads);
   }
   this_thread = thread;
   return thread;
+}
+
+void reset_threads_in_child() {
+  if (auto* threads = table.exchange(nullptr, std::memory_order_acq_rel)) sys::unmap(threads, kTableBytes);
+  Thread* thread = this_thread;
+  this_thread = nullptr;
+  if (!thread || thread == kBeginning) return;
+  if (auto* threads = thread_table()) this_thread = set_up(thread, thread, threads);
 }
 
 void renew_thread(Thread* thread) {

@@ -38,6 +38,9 @@ bool next_chunk(Thread* thread, std::uint32_t number);
 // Forgets the stacks that were seen in an earlier recording.
 void renew_thread(Thread* thread);
 
+// In a forked child: the calling thread is the only one, and has recorded nothing yet.
+void reset_threads_in_child();
+
 void flush_pending(Thread* thread);
 void add_pending(Thread* thread, const std::uint64_t* words, std::uint32_t count);
 

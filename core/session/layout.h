@@ -43,10 +43,10 @@ inline constexpr std::uint32_t kVersion = 1;
 
 inline constexpr std::size_t kChunkBytes = 32 * 1024;
 inline constexpr std::uint32_t kMaxChunks = 2048;
-inline constexpr std::uint32_t kMaxImages = 64;
+inline constexpr std::uint32_t kMaxImages = 4096;
 inline constexpr std::size_t kTextBytes = 32 * 1024;
 inline constexpr std::uint32_t kMaxPlugins = 8;
-inline constexpr std::uint32_t kDeadRing = 256;
+inline constexpr std::uint32_t kDeadRing = 64;
 inline constexpr std::uint32_t kNoChunk = 0xffff'ffff;
 
 // Chunks that may be out at once: these, and so many more for each thread.
@@ -98,16 +98,18 @@ enum class ImageState : std::uint32_t { none = 0, attached = 1, failed = 2 };
 
 struct Image {
   std::atomic<ImageState> state;
-  std::uint32_t pid;
+  std::atomic<std::uint32_t> pid;  // set last: the image may be read from then on
   std::uint32_t parent_pid;
   std::uint32_t python;                // start_with_program found an interpreter
+  std::uint32_t forked_from;           // image + 1 of the process that this one is a fork of; 0: it came by exec
   std::uint64_t start_stamp;           // relative
   std::atomic<std::uint32_t> threads;  // made so far
   // Numbers of threads that the collector found dead: a ring that it fills and that new threads drain.
   std::atomic<std::uint32_t> dead_announced;
   std::atomic<std::uint32_t> dead_taken;
   std::atomic<std::uint32_t> dead[kDeadRing];
-  char why[256];  // state failed: one line
+  char command[256];  // arguments joined by spaces, cut where there is no more room
+  char why[256];      // state failed: one line
 };
 
 enum class Clock : std::uint32_t { tsc = 0, monotonic = 1 };
@@ -120,6 +122,8 @@ struct Control {
   std::uint32_t target_pid;
   std::uint32_t collector_pid;
   std::uint32_t start_with_program;
+  std::uint32_t follow;                // children are recorded too
+  std::atomic<std::uint32_t> started;  // recording has begun, in whichever process
   std::uint32_t hooks_count;
   std::uint32_t unwinders_count;
   std::uint32_t texts_used;

@@ -1,0 +1,30 @@
+// What /proc and the kernel say of a process: whether it is there, and how much memory it has.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace memray::collector {
+
+class ProcessProbe {
+ public:
+  explicit ProcessProbe(std::uint32_t pid);
+  ~ProcessProbe();
+  ProcessProbe(ProcessProbe&& other) noexcept
+      : pid_(other.pid_), pidfd_(std::exchange(other.pidfd_, -1)), statm_(std::exchange(other.statm_, -1)) {}
+  ProcessProbe& operator=(ProcessProbe&&) = delete;
+
+  // A process that has ended is gone, also if its parent has not asked for its status yet.
+  bool gone() const;
+
+  // Resident memory in bytes.
+  std::optional<std::uint64_t> rss();
+
+ private:
+  std::uint32_t pid_;
+  int pidfd_ = -1;
+  int statm_ = -1;
+};
+
+}  // namespace memray::collector

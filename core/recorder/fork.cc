@@ -1,0 +1,40 @@
+// Following fork().
+//
+// A forked child has a copy of everything: of the thread that forked, with the chunk it was writing to, and of locks
+// that other threads may have held. `recording` reads zero in it, so nothing is written until libc calls us in the
+// child. Then the child becomes an image of its own, with threads numbered from one; only what the parent has told of
+// code objects stays true, and the collector looks there for what the child does not describe itself.
+//
+// A child made without libc (a raw clone) is never told to us, and stays unrecorded. One made by vfork or posix_spawn
+// shares the parent's memory until it execs; what it allocates is the parent's.
+#include "process.h"
+#include "syscalls.h"
+#include "thread.h"
+
+#include <pthread.h>
+
+namespace memray::recorder {
+
+namespace {
+
+void in_child() {
+  if (!process.session || !process.control->follow) return;
+  process.pid = sys::getpid();
+  const std::uint32_t parent = process.image_number;
+  if (!take_image(parent + 1)) {
+    process.session = nullptr;
+    return;
+  }
+  reset_definitions_in_child();
+  reset_threads_in_child();
+  process.image->state.store(session::ImageState::attached, std::memory_order_release);
+  if (!process.started) return;
+  write_mark(session::kStart);
+  *process.recording = 1;
+}
+
+}  // namespace
+
+void follow_forks() { pthread_atfork(nullptr, nullptr, in_child); }
+
+}  // namespace memray::recorder
