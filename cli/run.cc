@@ -36,6 +36,7 @@ RecordRequest make_request(const Installation& installation, const RunOptions& o
   request.recorder = installation.recorder();
   request.hooks = plugins.hooks;
   request.unwinders = plugins.unwinders;
+  request.drop_on_overrun = options.drop_on_overrun;
   request.follow_fork = options.follow_fork;
   request.memory_interval_ms = options.memory_interval_ms;
   request.sink = &sink;

@@ -66,7 +66,7 @@ void check_conflicts(const RunOptions& options) {
 std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   RunOptions run;
   run.usage = kUsageLine;
-  std::string module, code, hooks, unwinders, sink = "file";
+  std::string module, code, hooks, unwinders, sink = "file", on_overrun = "wait";
 
   Command command(kDescription, kUsageLine);
   command.footer(kFooter);
@@ -84,6 +84,12 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   command.add_flag("-f,--force", run.force, "Overwrite FILE if it exists");
   command.add_flag("-q,--quiet", run.quiet, "Print nothing on standard output but what the program prints");
   command.add_flag("--startup", run.startup, "Record the interpreter's start as well, not only the script");
+  command
+      .add_option("--on-overrun", on_overrun,
+                  "When the program allocates faster than can be recorded: let it wait, or drop\n"
+                  "events and count them (default: wait)")
+      ->option_text(" wait|drop")
+      ->check(CLI::IsMember({"wait", "drop"}));
   command.add_flag("--follow-fork", run.follow_fork, "Record child processes too, into the same capture");
   command
       .add_option("--memory-interval", run.memory_interval_ms,
@@ -103,6 +109,7 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   const bool dashes = !own.empty() && own.back() == "--";
   if (!command.read(own)) return std::nullopt;
 
+  run.drop_on_overrun = on_overrun == "drop";
   if (hooks_option->count()) run.hooks = split_names("--hooks", hooks);
   if (unwinders_option->count()) run.unwinders = split_names("--unwinders", unwinders);
   run.sink = sink.substr(0, sink.find(':'));

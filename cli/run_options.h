@@ -22,6 +22,7 @@ struct RunOptions {
   bool force = false;
   bool quiet = false;
   bool follow_fork = false;
+  bool drop_on_overrun = false;
   bool startup = false;  // record the interpreter's start too
   std::string python;    // "" for python3 on PATH
   int memory_interval_ms = 10;

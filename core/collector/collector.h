@@ -47,6 +47,8 @@ class Collector {
   const Status& sink_status() const { return sink_status_; }
   const Totals& totals() const { return totals_; }
   const Metadata& metadata() const { return metadata_; }
+  // How often a thread of the program had to wait for this collector, for up to 20 ms each time.
+  std::uint32_t waits() const { return session_.control().waits.load(); }
   std::uint64_t dropped() const { return session_.control().dropped.load(); }
 
   std::function<void(const std::string&)> on_warning;

@@ -30,6 +30,7 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr auto kTick = 10ms;
 constexpr auto kBusyTick = 1ms;
 constexpr auto kFlushInterval = 1s;
+constexpr std::uint32_t kManyWaits = 50;  // about a second
 
 // ---------------------------------------------------------------------------------------------------- signals
 
@@ -173,6 +174,7 @@ Ending collect(collector::Collector& collector, pid_t pid, std::chrono::millisec
   auto next_sample = SteadyClock::now();
   auto next_flush = SteadyClock::now() + kFlushInterval;
   bool sink_failed = false;
+  bool told_of_waiting = false;
   bool sampled = false;
   int status = 0;
   auto wait = tick;
@@ -195,6 +197,11 @@ Ending collect(collector::Collector& collector, pid_t pid, std::chrono::millisec
     if (now >= next_flush) {
       collector.flush();
       next_flush = now + kFlushInterval;
+    }
+    if (collector.waits() >= kManyWaits && !std::exchange(told_of_waiting, true)) {
+      warn(
+          "the program allocates faster than the recording can be written, so it has to wait now and then; "
+          "nothing is lost. With --on-overrun=drop it would not wait");
     }
     if (!collector.sink_status().ok() && !std::exchange(sink_failed, true)) {
       warn(collector.sink_status().message() + "; the program goes on, the recording ends here");

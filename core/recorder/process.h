@@ -20,6 +20,7 @@ struct Process {
   std::uint32_t pid = 0;
   std::uint64_t start_stamp = 0;
   bool use_tsc = true;
+  std::atomic<bool> threaded{false};  // more than one thread has recorded
 
   // On a page of its own that is wiped in a forked child. Until it is mapped, a word that is always zero.
   volatile std::uint32_t* recording = nullptr;

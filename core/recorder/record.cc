@@ -91,6 +91,12 @@ inline bool write_stacks(Thread* thread, void* frame) {
   return true;
 }
 
+// What an event needed could not be written. The stack is written whole with the next one.
+MEMRAY_COLD void lose_event(Thread* thread) {
+  process.control->dropped.fetch_add(1, std::memory_order_relaxed);
+  renew_thread(thread);
+}
+
 template <std::uint32_t N>
 inline void put(Thread* thread, const std::uint64_t (&words)[N]) {
   for (std::uint32_t i = 0; i < N; ++i) thread->cursor[i] = words[i];
@@ -106,7 +112,11 @@ inline void record(const std::uint64_t (&words)[N], void* frame) {
   if (__builtin_expect(thread->busy, false)) return add_pending(thread, words, N);
   thread->busy = 1;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if ((!Stacked || write_stacks(thread, frame)) && reserve(thread, N)) put(thread, words);
+  if (__builtin_expect((!Stacked || write_stacks(thread, frame)) && reserve(thread, N), true)) {
+    put(thread, words);
+  } else {
+    lose_event(thread);
+  }
   leave(thread);
 }
 

@@ -65,6 +65,7 @@ Thread* set_up(void* memory, const Thread* before, std::atomic<Thread*>* threads
   auto* thread = new (memory) Thread;
   thread->os_tid = sys::gettid();
   thread->number = process.image->threads.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (thread->number > 1) process.threaded.store(true, std::memory_order_relaxed);
   thread->epoch = process.epoch.load(std::memory_order_relaxed);
   for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
     const memray_unwinder* unwinder = process.unwinders[kind];
@@ -120,6 +121,7 @@ bool next_chunk(Thread* thread, std::uint32_t number) {
   thread->cursor = thread->end = nullptr;
   std::uint32_t chunk;
   while ((chunk = session::pop_chunk(process.session)) == kNoChunk) {
+    if (process.control->drop_on_overrun) return false;
     if (!wait_for_space()) {
       abandon_recording();
       return false;

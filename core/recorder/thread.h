@@ -32,7 +32,8 @@ extern __thread Thread* this_thread;
 // Makes this_thread. nullptr where that is impossible: the event is counted as dropped.
 Thread* begin_thread();
 
-// Replaces the thread's full (or missing) chunk. False if there is none to be had: recording is over then.
+// Replaces the thread's full (or missing) chunk. False if there is none to be had: because events are to be dropped
+// rather than waited with, or because the collector is gone, and recording over.
 bool next_chunk(Thread* thread, std::uint32_t number);
 
 // Forgets the stacks that were seen in an earlier recording.
@@ -44,7 +45,11 @@ void reset_threads_in_child();
 void flush_pending(Thread* thread);
 void add_pending(Thread* thread, const std::uint64_t* words, std::uint32_t count);
 
+// Stamps of different threads must tell cause from effect: a block is allocated again after its free was stamped, and
+// freed after its allocation was. So what told this thread of the other's doing, a load, has to be complete before the
+// counter is read. A program with one thread is spared the fence, which costs about as much as reading the counter.
 inline std::uint64_t now() {
+  if (__builtin_expect(process.threaded.load(std::memory_order_relaxed), false)) session::finish_loads();
   if (__builtin_expect(process.use_tsc, true)) return session::read_tsc() - process.start_stamp;
   timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

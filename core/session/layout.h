@@ -123,6 +123,7 @@ struct Control {
   std::uint32_t collector_pid;
   std::uint32_t start_with_program;
   std::uint32_t follow;                // children are recorded too
+  std::uint32_t drop_on_overrun;       // an event that finds no chunk is counted and dropped, instead of waiting
   std::atomic<std::uint32_t> started;  // recording has begun, in whichever process
   std::uint32_t hooks_count;
   std::uint32_t unwinders_count;
@@ -184,9 +185,12 @@ inline void push_chunk(void* session, std::uint32_t chunk) {
   } while (!control->free_list.compare_exchange_weak(head, next, std::memory_order_acq_rel));
 }
 
+// The counter may be read ahead of instructions before it. `finish_loads` makes them complete first.
 #if defined(__x86_64__)
+inline void finish_loads() { __builtin_ia32_lfence(); }
 inline std::uint64_t read_tsc() { return __builtin_ia32_rdtsc(); }
 #elif defined(__aarch64__)
+inline void finish_loads() { asm volatile("isb" ::: "memory"); }
 inline std::uint64_t read_tsc() {
   std::uint64_t value;
   asm volatile("mrs %0, cntvct_el0" : "=r"(value));

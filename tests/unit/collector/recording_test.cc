@@ -94,6 +94,8 @@ class Recording {
     process.use_tsc = process.control->clock == session::Clock::tsc;
     process.unwinders[MEMRAY_STACK_PYTHON] = &fake_unwinder;
     process.recording = &recording_;
+    reset_definitions_in_child();  // what an earlier test left, as after a fork
+    reset_threads_in_child();
     for (std::uint32_t number = 0; number <= 10; ++number) {
       const std::string name = "function" + std::to_string(number);
       // A line table far longer than a chunk, now and then.
@@ -116,6 +118,14 @@ class Recording {
   ~Recording() {
     recorder::process.~Process();
     new (&recorder::process) recorder::Process;
+  }
+
+  void drop_on_overrun() { session_.control().drop_on_overrun = 1; }
+
+  // Drains once, when everything has happened.
+  void drain_at_end() {
+    collector_.drain(true);
+    collector_.finish({});
   }
 
   // Drains until `done`, then once more.
@@ -307,4 +317,23 @@ TEST_CASE("the chunks of a whole pool are waited for, and nothing is lost") {
   thread.join();
   CHECK(recording.witness.count[Event::Kind::allocation] == kEvents);
   CHECK(recording.witness.count[Event::Kind::deallocation] == kEvents);
+}
+
+TEST_CASE("an event that finds no chunk is dropped and counted, where that is wanted") {
+  Recording recording;
+  recording.drop_on_overrun();
+  const auto& recorder = recorder::recorder_interface();
+  constexpr std::uint64_t kEvents = 2'000'000;  // of 24 bytes and more, for a pool of 14 MB
+  std::thread([&] {
+    for (std::uint64_t i = 0; i < kEvents; ++i) {
+      choose_stack(i % 35);
+      recorder.allocated(MEMRAY_MALLOC, 0x1000 + i * 16, i % 35, nullptr);
+    }
+  }).join();
+  recording.drain_at_end();
+  Witness& seen = recording.witness;
+  CHECK(seen.count[Event::Kind::allocation] > 0);
+  CHECK(seen.metadata.dropped_events > 0);
+  CHECK(seen.count[Event::Kind::allocation] + seen.metadata.dropped_events == kEvents);
+  CHECK(seen.frames_ok);
 }
