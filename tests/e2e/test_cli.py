@@ -63,7 +63,6 @@ def test_long_options_may_be_abbreviated(memray):
     "options",
     [
         ["--native"],
-        ["--follow-fork"],
         ["--aggregate"],
         ["--live"],
         ["--live-remote"],
