@@ -43,13 +43,16 @@ std::vector<std::string> split_names(const std::string& option, const std::strin
 
 void check_conflicts(const RunOptions& options) {
   const auto fail = [](const std::string& message) { throw UsageError(message, kUsageLine); };
-  const auto hooked = [&](const char* name) {
-    return std::find(options.hooks.begin(), options.hooks.end(), name) != options.hooks.end();
+  const auto contains = [](const std::vector<std::string>& names, const char* name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
   };
+  const auto hooked = [&](const char* name) { return contains(options.hooks, name); };
+  const auto unwound = [&](const char* name) { return contains(options.unwinders, name); };
   if (hooked("plt") && hooked("preload")) fail("--hooks: plt and preload both redirect malloc; choose one of them");
-  if (options.unwinders.size() > 1 &&
-      std::find(options.unwinders.begin(), options.unwinders.end(), "none") != options.unwinders.end())
-    fail("--unwinders: none stands alone");
+  if (options.unwinders.size() > 1 && unwound("none")) fail("--unwinders: none stands alone");
+  if (options.native && unwound("none")) fail("--native and --unwinders=none contradict each other");
+  if (unwound("fp") && (options.native || unwound("native")))
+    fail("native and fp both make native stacks; choose one of them");
   if (!options.output.empty() && options.sink == "file" && !options.sink_arguments.empty())
     fail("an output file is named twice: with -o and with --sink=file:PATH");
   if (options.what == RunOptions::What::program && !options.python.empty())
@@ -96,6 +99,7 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
                   "Milliseconds between two looks at the memory size (default: 10)")
       ->option_text(" MS")
       ->check(CLI::Range(1, 3'600'000));
+  command.add_flag("--native", run.native, "Record native stacks too: those of C, C++, Rust, ... code");
   const auto* hooks_option =
       command.add_option("--hooks", hooks, "How allocator calls are seen (default: preload)")->option_text(" NAME,...");
   const auto* unwinders_option =

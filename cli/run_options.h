@@ -24,6 +24,7 @@ struct RunOptions {
   bool follow_fork = false;
   bool drop_on_overrun = false;
   bool startup = false;  // record the interpreter's start too
+  bool native = false;   // native stacks besides whatever else is asked for
   std::string python;    // "" for python3 on PATH
   int memory_interval_ms = 10;
 

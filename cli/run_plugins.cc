@@ -63,7 +63,11 @@ std::string default_unwinder(const Finder& finder, const Target& target) {
 RunPlugins choose_plugins(const Installation& installation, const RunOptions& options, const Target& target) {
   const Finder finder(installation);
   const auto hooks = options.hooks.empty() ? std::vector{default_hooks(finder, target)} : options.hooks;
-  const auto unwinders = options.unwinders.empty() ? std::vector{default_unwinder(finder, target)} : options.unwinders;
+  auto unwinders = options.unwinders.empty() ? std::vector{default_unwinder(finder, target)} : options.unwinders;
+  if (options.native && std::find(unwinders.begin(), unwinders.end(), "native") == unwinders.end()) {
+    std::erase(unwinders, "none");  // the default where the python unwinder is not installed
+    unwinders.push_back("native");
+  }
   return {finder.find_all(PluginKind::hooks, hooks), finder.find_all(PluginKind::unwinder, unwinders),
           finder.find(PluginKind::sink, options.sink)};
 }

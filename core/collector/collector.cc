@@ -159,6 +159,8 @@ void Collector::read_definitions() {
         metadata_.python_version = value;
       } else if (key == "python_allocator") {
         metadata_.python_allocator = value;
+      } else if (key == "native_traces") {
+        metadata_.native_traces = true;
       } else {
         std::erase_if(metadata_.extra, [&key = key](const auto& entry) { return entry.first == key; });
         metadata_.extra.emplace_back(key, value);

@@ -111,6 +111,7 @@ bool load_plugins() {
     const auto* unwinder = static_cast<const memray_unwinder*>(plugin->interface);
     if (const char* why = unwinder->attach(&unwinder_host)) return fail(why), false;
     process.unwinders[unwinder->kind] = unwinder;
+    if (unwinder->kind == MEMRAY_STACK_NATIVE) describe("native_traces", "yes");
   }
   for (std::uint32_t i = 0; i < control.hooks_count; ++i) {
     const auto* plugin = load(text(control.hooks[i]), MEMRAY_PLUGIN_HOOKS);

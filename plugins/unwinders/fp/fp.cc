@@ -1,8 +1,9 @@
-// The fp unwinder: follows frame pointers. For programs of which all is compiled with them, and where there is no unwind
-// information: in other code it leaves out callers or stops early. The `native` unwinder is exact and hardly slower.
+// The fp unwinder: follows frame pointers. For programs of which all is compiled with them, and where there is no
+// unwind information: in other code it leaves out callers or stops early. The `native` unwinder is exact and hardly
+// slower.
 //
-// A frame pointer points to the pair of the caller's frame pointer and the return address. The chain is followed as long
-// as it goes up the stack, in steps that are no larger than a frame may be, over memory that can be read.
+// A frame pointer points to the pair of the caller's frame pointer and the return address. The chain is followed as
+// long as it goes up the stack, in steps that are no larger than a frame may be, over memory that can be read.
 #include <memray/unwinder.h>
 
 #include "array.h"

@@ -75,8 +75,7 @@ Step step_exactly(Stack& stack, Registers& registers) {
   const Word pc = lookup_address(registers.pc, registers.interrupted);
   const std::uint8_t* table = unwind_table_of(pc);
   FrameDescription description;
-  if (!table || !find_frame_description(table, pc, description) ||
-      !find_frame_rules(description, pc, stack.scratch)) {
+  if (!table || !find_frame_description(table, pc, description) || !find_frame_rules(description, pc, stack.scratch)) {
     return Step::broken;
   }
   return step(description, stack.scratch.rules, registers, stack.memory);
@@ -155,7 +154,8 @@ __attribute__((noinline, cold)) bool grow_entries(Stack& stack, std::uint32_t si
   if (!stack.entries.grow(*host, size + 1) || !stack.words.grow(*host, stack.entries.capacity)) return false;
   for (std::uint32_t i = 1; i < count; ++i) {
     Entry& entry = stack.entries[i];
-    if (reinterpret_cast<Word>(entry.frame_pointer_slot) == own_slot(i)) entry.frame_pointer_slot = &entry.frame_pointer;
+    if (reinterpret_cast<Word>(entry.frame_pointer_slot) == own_slot(i))
+      entry.frame_pointer_slot = &entry.frame_pointer;
   }
   set_end(stack, certain);
   return true;

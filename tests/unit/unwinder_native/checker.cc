@@ -63,8 +63,8 @@ void describe(const char*, const char*) {}
 void warn(const char*) {}
 void nothing() {}
 
-const memray_unwinder_host kHost = {sizeof(memray_unwinder_host), 0, map, unmap, define_code, describe, warn, nothing,
-                                    nothing};
+const memray_unwinder_host kHost = {
+    sizeof(memray_unwinder_host), 0, map, unmap, define_code, describe, warn, nothing, nothing};
 
 struct Trace {
   void** to;

@@ -23,6 +23,11 @@
 extern "C" {
 void* asm_without_cfi(void* (*function)(std::size_t), std::size_t size);
 void* asm_with_frame_pointer(void* (*function)(std::size_t), std::size_t size);
+#if defined(__x86_64__)
+void* asm_with_other_base(void* (*function)(std::size_t), std::size_t size);
+void* asm_with_expression(void* (*function)(std::size_t), std::size_t size);
+void asm_on_stack(void (*function)(), void* top);
+#endif
 double check_benchmark(long) __attribute__((weak));
 }
 
@@ -212,6 +217,33 @@ void assembly() {
   }
 }
 
+#if defined(__x86_64__)
+void* allocate_through_expression(std::size_t size) { return asm_with_expression(std::malloc, size); }
+
+void odd_frames() {
+  for (int i = 0; i < 10; ++i) {
+    std::free(asm_with_expression(std::malloc, 100));
+    allocate();
+    std::free(asm_with_other_base(std::malloc, 100));
+    std::free(asm_with_other_base(allocate_through_expression, 100));
+    descend(i);
+  }
+}
+
+void stack_switches() {
+  constexpr std::size_t kStack = 64 << 10;
+  static char below[kStack];
+  char above[kStack];
+  for (int i = 0; i < 10; ++i) {
+    allocate();
+    asm_on_stack([] { descend(12); }, below + kStack);
+    asm_on_stack([] { descend(5); }, above + kStack / 2);
+    asm_on_stack([] { asm_on_stack([] { descend(8); }, below + kStack); }, above + kStack);
+    allocate();
+  }
+}
+#endif
+
 void blind_assembly() {
   for (int i = 0; i < 10; ++i) {
     std::free(asm_without_cfi(std::malloc, 100));
@@ -245,10 +277,15 @@ void benchmark() {
 }
 
 const std::map<std::string, void (*)()> kScenarios = {
-    {"recursion", recursion}, {"signals", signals},     {"longjmps", longjmps},
-    {"exceptions", exceptions}, {"contexts", contexts},   {"alignment", alignment},
-    {"callbacks", callbacks}, {"plugins", plugins},     {"assembly", assembly},
-    {"blind_assembly", blind_assembly}, {"threads", threads}, {"benchmark", benchmark},
+    {"recursion", recursion},   {"signals", signals},
+    {"longjmps", longjmps},     {"exceptions", exceptions},
+    {"contexts", contexts},     {"alignment", alignment},
+    {"callbacks", callbacks},   {"plugins", plugins},
+    {"assembly", assembly},     {"blind_assembly", blind_assembly},
+    {"threads", threads},       {"benchmark", benchmark},
+#if defined(__x86_64__)
+    {"odd_frames", odd_frames}, {"stack_switches", stack_switches},
+#endif
 };
 
 }  // namespace
