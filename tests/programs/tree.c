@@ -1,6 +1,6 @@
 // A tree of processes: `tree DEPTH WIDTH HOW` makes WIDTH children at each of DEPTH levels and waits for them. HOW is
-// fork, or exec: fork and exec of itself, or spawn: posix_spawn of itself. Each process allocates 1 block of 100000 + its
-// depth bytes, which it keeps, and 50 blocks of 77 bytes, which it frees. Several threads allocate while it forks.
+// fork, or exec: fork and exec of itself, or spawn: posix_spawn of itself. Each process allocates 1 block of 100000 +
+// its depth bytes, which it keeps, and 50 blocks of 77 bytes, which it frees. Several threads allocate while it forks.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <spawn.h>
