@@ -62,7 +62,6 @@ def test_long_options_may_be_abbreviated(memray):
 @pytest.mark.parametrize(
     "options",
     [
-        ["--native"],
         ["--aggregate"],
         ["--live"],
         ["--live-remote"],
