@@ -1,5 +1,6 @@
 // memray run: what to run, with which plugins, then record() it and end as it ended.
 #include "cli.h"
+#include "progress.h"
 #include "run_options.h"
 #include "run_plugins.h"
 #include "target.h"
@@ -114,6 +115,9 @@ int run_command(const Installation& installation, const Arguments& arguments) {
     fmt::print("Writing profile results into {}\n", destination);
     std::fflush(stdout);
   };
+
+  Progress progress;
+  request.on_symbols = [&](double fraction) { fraction < 1 ? progress.update(fraction) : progress.clear(); };
 
   const RecordResult result = record(request);
   if (!result.status) {

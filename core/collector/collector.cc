@@ -1,5 +1,7 @@
 #include "collector/collector.h"
 
+#include "symbols/resolve.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -61,6 +63,11 @@ Collector::Collector(Session& session, Sink& sink, const Metadata& metadata)
         }
       }) {
   metadata_.start_time_ns = clock_.start_realtime_ns();
+  module_setting_.own_files = session_.preloaded();
+  module_setting_.first_mapped = [this](ModuleId module) {
+    module_files_.keep(definitions_, module);
+    if (!std::exchange(metadata_.native_traces, true)) metadata_changed_ = true;
+  };
   if (sink_.input() == Sink::Input::blocks) {
     encoder_ = std::make_unique<Encoder>(definitions_, metadata_, EncoderOptions{},
                                          [this](const Block& block) { receive(block); });
@@ -111,7 +118,7 @@ void Collector::find_images() {
     for (Image& earlier : images_) {
       if (!parent && earlier.pid() == pid && !earlier.ended) predecessor = &earlier;
     }
-    Image& image = images_.emplace_back(number, pid, process, parent, definitions_);
+    Image& image = images_.emplace_back(number, pid, process, parent, definitions_, module_setting_);
     image.predecessor = predecessor;
     if (predecessor) predecessor->replaced = true;
   }
@@ -206,7 +213,7 @@ void Collector::merge(std::uint64_t watermark) {
   hand_over();
 }
 
-// Applies stack changes until an item with a time is next. False if the stream has none.
+// Sets stack changes aside until an item with a time is next. False if the stream has none.
 bool Collector::find_stamped_item(Stream& stream) {
   while (streams_.advance(stream)) {
     const auto words = stream.readable();
@@ -217,28 +224,35 @@ bool Collector::find_stamped_item(Stream& stream) {
       continue;
     }
     if ((item_of(words[0]) & 0xf0) != session::kStack) return true;
-    apply_stack_change(stream, words.first(size));
+    stream.changes.insert(stream.changes.end(), words.begin(), words.begin() + static_cast<std::ptrdiff_t>(size));
     stream.consume(size);
   }
   return false;
 }
 
-void Collector::apply_stack_change(Stream& stream, std::span<const std::uint64_t> words) {
-  const auto kind = static_cast<std::uint32_t>(words[0] >> 8 & 0xff);
-  const auto keep = static_cast<std::size_t>(words[0] >> 16 & 0xff'ffff);
-  if (kind >= MEMRAY_STACK_KINDS) return;
-  auto& stack = stream.stacks[kind];
-  if (keep > stack.size()) {
-    damaged_ = true;
-    return;
-  }
-  stack.resize(keep);
+// A frame of memray's own takes its place in the stack that changes are relative to, but not in the one recorded.
+void Collector::apply_stack_changes(Stream& stream) {
   Image& image = images_[stream.image()];
-  StackId top = stack.empty() ? kNoStack : stack.back();
-  for (const std::uint64_t word : words.subspan(1)) {
-    top = definitions_.add_stack(top, image.frame(kind, word));
-    stack.push_back(top);
+  for (std::span<const std::uint64_t> rest = stream.changes; !rest.empty();) {
+    const auto words = rest.first(item_size(rest));
+    rest = rest.subspan(words.size());
+    const auto kind = static_cast<std::uint32_t>(words[0] >> 8 & 0xff);
+    const auto keep = static_cast<std::size_t>(words[0] >> 16 & 0xff'ffff);
+    if (kind >= MEMRAY_STACK_KINDS) continue;
+    auto& stack = stream.stacks[kind];
+    if (keep > stack.size()) {
+      damaged_ = true;
+      continue;
+    }
+    stack.resize(keep);
+    StackId top = stack.empty() ? kNoStack : stack.back();
+    for (const std::uint64_t word : words.subspan(1)) {
+      const FrameId frame = image.frame(kind, word);
+      if (frame != kOwnFrame) top = definitions_.add_stack(top, frame);
+      stack.push_back(top);
+    }
   }
+  stream.changes.clear();
 }
 
 void Collector::apply(Stream& stream) {
@@ -247,6 +261,8 @@ void Collector::apply(Stream& stream) {
   const std::uint64_t stamp = stamp_of(words[0]);
   const Time time = clock_.time_of(stamp);
   Image& image = images_[stream.image()];
+  image.advance(stamp);
+  if (!stream.changes.empty()) apply_stack_changes(stream);
   if (image.predecessor && !image.predecessor->ended) end_image(*image.predecessor, true, time);
 
   auto top = [&](memray_stack_kind kind) {
@@ -355,6 +371,12 @@ void Collector::flush() {
   if (encoder_ && sink_status_.ok()) encoder_->flush();
 }
 
+// What is recorded is safe before files that others made are read.
+void Collector::resolve_symbols() {
+  flush();
+  if (encoder_ && sink_status_.ok()) symbols::resolve(definitions_, module_files_, on_progress);
+}
+
 void Collector::finish(const Ending& ending) {
   metadata_.ending = ending;
   metadata_.end = clock_.time_of(session_.now());
@@ -370,6 +392,7 @@ void Collector::finish(const Ending& ending) {
   metadata_.dropped_events = dropped();
   metadata_.unknown_deallocations = matcher_.unknown_deallocations();
   totals_.peak_bytes = matcher_.peak_bytes();
+  resolve_symbols();
   if (encoder_ && sink_status_.ok()) encoder_->finish(metadata_);
   const Status status = sink_.finish(metadata_, false);
   if (sink_status_.ok()) sink_status_ = status;

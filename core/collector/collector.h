@@ -11,6 +11,7 @@
 #include "collector/images.h"
 #include "collector/session.h"
 #include "collector/streams.h"
+#include "symbols/module_files.h"
 
 #include <memray/sink.h>
 
@@ -29,6 +30,9 @@ class Collector {
   // Reads what is committed. `last`: the program is gone, so everything is. Returns whether chunks are running short,
   // so that it had better be called again soon.
   bool drain(bool last);
+
+  // The program that is about to be started.
+  void expect_program(const std::string& path) { module_files_.expect(path); }
 
   // Takes a memory sample of each process that is being recorded.
   void sample();
@@ -52,6 +56,7 @@ class Collector {
   std::uint64_t dropped() const { return session_.control().dropped.load(); }
 
   std::function<void(const std::string&)> on_warning;
+  std::function<void(double)> on_progress;  // of looking up symbols, in [0, 1]
 
  private:
   void find_images();
@@ -60,10 +65,11 @@ class Collector {
   void read_definitions();
   void merge(std::uint64_t watermark);
   bool find_stamped_item(Stream& stream);
-  void apply_stack_change(Stream& stream, std::span<const std::uint64_t> words);
+  void apply_stack_changes(Stream& stream);
   void apply(Stream& stream);
   void end_image(Image& image, bool exec, Time time);
   void hand_over();
+  void resolve_symbols();
   void receive(const Block& block);
 
   Session& session_;
@@ -73,6 +79,8 @@ class Collector {
   Totals totals_;
   Clock clock_;
   Definitions definitions_;
+  symbols::ModuleFiles module_files_;
+  ModuleSetting module_setting_;
   Matcher matcher_;
   std::unique_ptr<Encoder> encoder_;
   Streams streams_;

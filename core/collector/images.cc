@@ -35,6 +35,8 @@ void Image::define(std::span<const std::byte> bytes) {
     case session::Definition::warning:
       warnings.emplace_back(as_text(bytes));
       return;
+    case session::Definition::modules:
+      return modules_.add(bytes);
   }
 }
 
@@ -73,15 +75,26 @@ const Code* Image::code(std::uint32_t number) const {
   return parent_ ? parent_->code(number) : nullptr;
 }
 
+// A fork has the modules of its parent until it loads or unloads some itself, and tells of all it has.
+ModuleTimeline::Place Image::place(std::uint64_t address) const {
+  const auto found = modules_.find(address);
+  return found.module != kNoModule || found.own || !parent_ ? found : parent_->place(address);
+}
+
 FrameId Image::make_frame(std::uint32_t stack_kind, std::uint64_t word) {
   Frame frame;
   if (stack_kind == MEMRAY_STACK_NATIVE) {
+    const auto [module, own] = place(word - 1);  // a call may be the last instruction of its module
+    if (own) return kOwnFrame;
     frame.kind = FrameKind::native;
+    frame.module = module;
     frame.address = word;
     return definitions_->add_frame(frame);
   }
   const auto number = static_cast<std::uint32_t>((word & ~MEMRAY_PYTHON_ENTRY_FRAME) >> 32);
   frame.kind = FrameKind::python;
+  // Only together with native frames is it of interest, and without, frames that differ in it alone are one.
+  frame.entry = has_modules() && (word & MEMRAY_PYTHON_ENTRY_FRAME) != 0;
   if (const Code* found = code(number)) {
     frame.location.function = found->name;
     frame.location.file = found->file;

@@ -1,6 +1,7 @@
 // What the collector knows about each process image: its definitions, and how its frame words read.
 #pragma once
 
+#include "collector/module_timeline.h"
 #include "collector/process_probe.h"
 #include "collector/word_map.h"
 #include "session/layout.h"
@@ -27,11 +28,20 @@ struct Code {
   std::vector<std::uint8_t> line_table;
 };
 
+inline constexpr FrameId kOwnFrame{0xffff'ffff};
+
 class Image {
  public:
   // `parent`: the image that this one is a fork of, or nullptr. It outlives this one.
-  Image(std::uint32_t number, std::uint32_t pid, ProcessId process, const Image* parent, Definitions& definitions)
-      : probe(pid), number_(number), pid_(pid), process_(process), parent_(parent), definitions_(&definitions) {}
+  Image(std::uint32_t number, std::uint32_t pid, ProcessId process, const Image* parent, Definitions& definitions,
+        const ModuleSetting& modules)
+      : probe(pid),
+        number_(number),
+        pid_(pid),
+        process_(process),
+        parent_(parent),
+        definitions_(&definitions),
+        modules_(process, definitions, modules) {}
 
   std::uint32_t number() const { return number_; }
   std::uint32_t pid() const { return pid_; }
@@ -41,7 +51,12 @@ class Image {
   // One definition, its parts joined. Malformed ones are ignored.
   void define(std::span<const std::byte> bytes);
 
-  // The frame that a word of a stack change means.
+  // What is asked from now on is about the moment `stamp`, which never goes back.
+  void advance(std::uint64_t stamp) {
+    if (modules_.advance(stamp)) frames_[MEMRAY_STACK_NATIVE].clear();
+  }
+
+  // The frame that a word of a stack change means; kOwnFrame for memray's own code.
   FrameId frame(std::uint32_t stack_kind, std::uint64_t word) {
     return frames_[stack_kind].get(word, [&] { return make_frame(stack_kind, word); });
   }
@@ -62,12 +77,15 @@ class Image {
   void define_code(std::span<const std::byte> bytes);
 
   const Code* code(std::uint32_t number) const;
+  ModuleTimeline::Place place(std::uint64_t address) const;
+  bool has_modules() const { return !modules_.empty() || (parent_ && parent_->has_modules()); }
 
   std::uint32_t number_;
   std::uint32_t pid_;
   ProcessId process_;
   const Image* parent_;
   Definitions* definitions_;
+  ModuleTimeline modules_;
   std::vector<Code> codes_;  // by number
   WordMap frames_[MEMRAY_STACK_KINDS];
 };

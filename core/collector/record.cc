@@ -254,6 +254,8 @@ RecordResult record(const RecordRequest& request) try {
 
   collector::Collector collector(session, *request.sink, initial_metadata(request, pid));
   collector.on_warning = warn;
+  collector.on_progress = request.on_symbols;
+  collector.expect_program(request.executable);
   if (write(go.write_end(), "g", 1) != 1) return abandon("cannot start the program");
   int exec_error = 0;
   if (read(failure.read_end(), &exec_error, sizeof exec_error) == sizeof exec_error) {

@@ -35,6 +35,8 @@ struct RecordRequest {
   SinkConfig sink_config;  // in `output`, "%p" stands for the program's pid
   bool quiet = false;
 
+  // Called now and then, with a fraction in [0, 1], while symbols are looked up after the program has ended.
+  std::function<void(double)> on_symbols;
   // Called with the sink open, just before the program starts.
   std::function<void(const std::string& destination)> on_start;
 };

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <limits>
 #include <new>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 
@@ -109,6 +110,13 @@ void Session::set_target(std::uint32_t pid) {
   c.target_pid = pid;
   c.session_variable =
       add_text(fmt::format("MEMRAY_SESSION={}:/proc/{}/fd/{}", c.follow ? 0 : pid, c.collector_pid, fd_));
+}
+
+std::vector<std::string> Session::preloaded() const {
+  std::vector<std::string> files;
+  std::istringstream list(control().texts + control().preload);
+  for (std::string file; std::getline(list, file, ':');) files.push_back(file);
+  return files;
 }
 
 std::vector<std::string> Session::environment(char* const* environ) const {

@@ -30,6 +30,9 @@ class Session {
   // The program is process `pid`.
   void set_target(std::uint32_t pid);
 
+  // The files that the program is started with besides its own.
+  std::vector<std::string> preloaded() const;
+
   // `environ` with what the recorder needs added. After set_target.
   std::vector<std::string> environment(char* const* environ) const;
 

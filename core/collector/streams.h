@@ -38,6 +38,7 @@ class Stream {
   ThreadId id{};
   std::vector<StackId> stacks[MEMRAY_STACK_KINDS];  // outermost first; each entry is the stack down to that depth
   std::vector<std::byte> definition;                // parts read so far
+  std::vector<std::uint64_t> changes;               // stack change items before the one that is next
 
  private:
   friend class Streams;

@@ -1,4 +1,4 @@
-// A map from 64-bit words to frames that only grows: open addressing, linear probing, half full at most. Looked up once
+// A map from 64-bit words to frames: open addressing, linear probing, half full at most. Looked up once
 // for every frame of every stack change, so it is the collector's second hottest table (the first is the stack tree).
 #pragma once
 
@@ -20,6 +20,8 @@ class WordMap {
       if (!entries_[i].used) return insert(word, make());
     }
   }
+
+  void clear() { *this = {}; }
 
  private:
   struct Entry {

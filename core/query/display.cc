@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <memray/query.h>
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 #include <unordered_set>
@@ -29,19 +30,58 @@ DisplayFrame without_symbol(const Definitions& definitions, const Frame& frame) 
   return {keep(fmt::format("{}+{:#x}", name, offset)), path, 0, FrameKind::native};
 }
 
+void add(std::vector<DisplayFrame>& stack, const Definitions& definitions, FrameId id) {
+  const Frame& frame = definitions.frame(id);
+  const std::span<const Location> locations = definitions.locations(id);
+  for (const Location& location : locations)
+    stack.push_back(
+        {definitions.string(location.function), definitions.string(location.file), location.line, frame.kind});
+  if (locations.empty()) stack.push_back(without_symbol(definitions, frame));
+}
+
+// Whether the frame is CPython's interpreter loop, which runs Python functions. Builds that make each instruction a
+// function call these _TAIL_CALL_...
+bool is_evaluator(const Definitions& definitions, FrameId id) {
+  const auto locations = definitions.locations(id);
+  return std::ranges::any_of(locations, [&](const Location& location) {
+    const std::string_view function = definitions.string(location.function);
+    return function.find("_PyEval_EvalFrameDefault") != function.npos || function.starts_with("_TAIL_CALL_");
+  });
+}
+
+// Python and C functions in the order in which they called each other. From the outermost frame on, each run of the
+// interpreter loop stands for the Python functions that it ran: the first is marked as entry, the next ones up to the
+// following entry ran in the same loop. A loop without a Python function has just begun, and stays what it is. Empty if
+// the two stacks do not fit together: there are more Python functions than loops (the interpreter has no symbols).
+std::vector<FrameId> interleave(const Definitions& definitions, StackId python_stack, StackId native_stack) {
+  std::vector<FrameId> python = definitions.frames_of(python_stack);  // the outermost is last
+  std::vector<FrameId> native = definitions.frames_of(native_stack);
+  std::vector<FrameId> result;  // outermost first
+  for (; !native.empty(); native.pop_back()) {
+    if (python.empty() || !is_evaluator(definitions, native.back())) {
+      result.push_back(native.back());
+      continue;
+    }
+    do {
+      result.push_back(python.back());
+      python.pop_back();
+    } while (!python.empty() && !definitions.frame(python.back()).entry);
+  }
+  if (!python.empty()) return {};
+  std::ranges::reverse(result);
+  return result;
+}
+
 }  // namespace
 
 std::vector<DisplayFrame> display_stack(const Capture& capture, const Group& group) {
   const Definitions& definitions = capture.definitions();
+  std::vector<FrameId> frames;
+  if (group.stack != kNoStack && group.native_stack != kNoStack)
+    frames = interleave(definitions, group.stack, group.native_stack);
+  if (frames.empty()) frames = definitions.frames_of(group.stack != kNoStack ? group.stack : group.native_stack);
   std::vector<DisplayFrame> stack;
-  for (const FrameId id : definitions.frames_of(group.stack != kNoStack ? group.stack : group.native_stack)) {
-    const Frame& frame = definitions.frame(id);
-    const std::span<const Location> locations = definitions.locations(id);
-    for (const Location& location : locations)
-      stack.push_back(
-          {definitions.string(location.function), definitions.string(location.file), location.line, frame.kind});
-    if (locations.empty()) stack.push_back(without_symbol(definitions, frame));
-  }
+  for (const FrameId id : frames) add(stack, definitions, id);
   return stack;
 }
 

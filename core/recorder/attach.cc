@@ -251,6 +251,8 @@ void start_recording() {
   for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
     if (const char* name = process.hooks[i]->allocator_name()) describe("allocator", name);
   }
+  forget_modules();
+  announce_modules();
   write_mark(session::kStart);
   process.control->started.store(1, std::memory_order_relaxed);
   process.started = true;

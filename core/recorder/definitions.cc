@@ -94,6 +94,14 @@ int define_code(const memray_code* code) {
   return define(session::Definition::code, fields, 5);
 }
 
+// Fields: the list as modules.cc makes it, all numbers of 64 bits: stamp; sizes (32 bits each) of the program's path
+// and of the working directory; these two. Then for each executable segment: start, end, file offset, sizes (32 bits
+// each) of build-id and name; these two. The name is the loader's: "" for the program, or relative to the directory.
+bool define_modules(const void* list, std::uint32_t size) {
+  const Field field{list, size};
+  return define(session::Definition::modules, &field, 1);
+}
+
 // Whoever held the lock is not in the child, and the chunk is the parent's.
 void reset_definitions_in_child() {
   stream.chunk = nullptr;

@@ -58,12 +58,20 @@ bool take_image(std::uint32_t forked_from);
 // fork.cc: children made by fork() are recorded.
 void follow_forks();
 
+// modules.cc. `tell_modules` says whether something was unloaded since it was called before; the thread must be busy.
+void forget_modules();
+bool tell_modules();
+
+// record.cc
+void announce_modules();
+
 // exec.cc
 char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size);
 
 // definitions.cc
 int define_code(const memray_code* code);
 void reset_definitions_in_child();
+bool define_modules(const void* list, std::uint32_t size);
 void describe(const char* key, const char* value);
 void warn(const char* text);
 

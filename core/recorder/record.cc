@@ -156,6 +156,7 @@ void objects_changed() {
   for (const memray_unwinder* unwinder : process.unwinders) {
     if (unwinder && unwinder->objects_changed) unwinder->objects_changed();
   }
+  if (*process.recording) announce_modules();
 }
 
 void executing() {
@@ -187,6 +188,18 @@ void thread_named(int self, unsigned long, const char* name) {
 }
 
 }  // namespace
+
+// After an unloading the same words may mean other functions, so threads report their stacks anew.
+void announce_modules() {
+  if (!process.unwinders[MEMRAY_STACK_NATIVE]) return;
+  Thread* thread = enter();
+  if (!thread || thread->busy) return;
+  thread->busy = 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  const bool unloaded = tell_modules();
+  leave(thread);
+  if (unloaded) process.epoch.fetch_add(1, std::memory_order_acq_rel);
+}
 
 void write_mark(std::uint8_t item) { record<false>({stamped(item, now())}, nullptr); }
 

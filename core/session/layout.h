@@ -72,6 +72,7 @@ enum class Definition : std::uint64_t {
   code = 1,      // memray_code, see recorder/definitions.cc
   metadata = 2,  // key '\0' value
   warning = 3,   // text
+  modules = 4,   // all files mapped with code at some moment, see recorder/definitions.cc
 };
 
 constexpr std::uint64_t stack_item(std::uint32_t kind, std::uint32_t keep, std::uint32_t count) {

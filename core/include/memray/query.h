@@ -91,8 +91,9 @@ struct FunctionTotal {
 // In the order in which the functions come up in the snapshot's stacks.
 std::vector<FunctionTotal> functions(const Capture& capture, const Snapshot& snapshot);
 
-// The frames of a group for people, innermost first: Python frames where there are any, else native ones with inlined
-// functions expanded (a native frame that has no symbol shows as "module+0x1234"). The texts live as long as the
+// The frames of a group for people, innermost first: Python frames, native ones, or, where there are both, both in the
+// order of their calls, Python functions in place of the interpreter's loop that ran them. Native frames are expanded
+// to the functions inlined there; one that has no symbol shows as "module+0x1234". The texts live as long as the
 // capture.
 struct DisplayFrame {
   std::string_view function;

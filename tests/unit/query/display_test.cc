@@ -62,6 +62,79 @@ TEST_CASE("native frames are shown with inlined functions, or by module and offs
   REQUIRE(frames[3].function == "0xdead");
 }
 
+namespace {
+
+// Stacks of a Python program, outermost frame first.
+struct Hybrid {
+  StackId python(std::initializer_list<std::pair<const char*, bool>> frames) {
+    StackId stack = kNoStack;
+    for (const auto& [name, entry] : frames) {
+      Frame frame;
+      frame.entry = entry;
+      frame.location = {definitions.add_string(name), definitions.add_string("a.py"), 1};
+      stack = definitions.add_stack(stack, definitions.add_frame(frame));
+    }
+    return stack;
+  }
+  StackId native(std::initializer_list<const char*> functions) {
+    StackId stack = kNoStack;
+    for (const char* name : functions) {
+      const FrameId id = definitions.add_frame(native_frame(++next_address, kNoModule));
+      const Location location{definitions.add_string(name), definitions.add_string("c.c"), 1};
+      definitions.set_locations(id, {&location, 1});
+      stack = definitions.add_stack(stack, id);
+    }
+    return stack;
+  }
+  std::vector<std::string> shown(StackId python_stack, StackId native_stack) {
+    RawAllocation allocation = recording.made(0x10, 1, python_stack);
+    allocation.native_stack = native_stack;
+    recording.matcher.allocate(allocation);
+    const Capture capture = recording.finish();
+    std::vector<std::string> result;
+    for (const DisplayFrame& frame : display_stack(capture, peak(capture).groups.at(0)))
+      result.insert(result.begin(), std::string(frame.function));
+    return result;
+  }
+
+  Recording recording;
+  Definitions& definitions = recording.definitions;
+  std::uint64_t next_address = 0x1000;
+};
+
+using Names = std::vector<std::string>;
+constexpr auto kLoop = "_PyEval_EvalFrameDefault";
+
+}  // namespace
+
+TEST_CASE("Python functions stand where the interpreter's loop ran them") {
+  Hybrid stacks;
+  const StackId python = stacks.python({{"module", true}, {"outer", false}, {"callback", true}, {"inner", false}});
+  const StackId native = stacks.native({"main", kLoop, "sorted", kLoop, "malloc_caller"});
+  REQUIRE(stacks.shown(python, native) ==
+          Names{"main", "module", "outer", "sorted", "callback", "inner", "malloc_caller"});
+}
+
+TEST_CASE("instructions that are functions are the interpreter's loop as well") {
+  Hybrid stacks;
+  const StackId python = stacks.python({{"module", true}});
+  REQUIRE(stacks.shown(python, stacks.native({"main", "_TAIL_CALL_CALL", "list_new"})) ==
+          Names{"main", "module", "list_new"});
+}
+
+TEST_CASE("a loop that has no Python function yet is shown as itself") {
+  Hybrid stacks;
+  const StackId python = stacks.python({{"module", true}});
+  REQUIRE(stacks.shown(python, stacks.native({"main", kLoop, kLoop, "grow"})) ==
+          Names{"main", "module", kLoop, "grow"});
+}
+
+TEST_CASE("the Python stack alone is shown where the interpreter has no symbols") {
+  Hybrid stacks;
+  const StackId python = stacks.python({{"module", true}, {"outer", true}});
+  REQUIRE(stacks.shown(python, stacks.native({"main", kLoop, "grow"})) == Names{"module", "outer"});
+}
+
 TEST_CASE("a function counts once a stack, however deep it recurses") {
   Recording recording;
   const Call fib1{"fib", "/app/fib.py", 1}, fib2{"fib", "/app/fib.py", 2}, main{"main", "/app/fib.py", 9};
