@@ -4,63 +4,17 @@
 // freed in the hole would look leaked. Data therefore ends at the first block of events or definitions that is damaged,
 // and all figures (totals, end, events) are those of the moment before it. All checksums are verified while opening,
 // at gigabytes a second, so that this is known before the first event is delivered.
-#include <memray/capture.h>
-
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <utility>
 
-#include "capture/block_list.h"
+#include "capture/capture_state.h"
 #include "capture/crc32.h"
 #include "capture/definitions_codec.h"
-#include "capture/event_decoder.h"
 #include "capture/metadata_codec.h"
 
 namespace memray {
 
 using namespace format;
-
-struct Capture::State {
-  explicit State(std::string p) : path(std::move(p)), file(path) {}
-
-  std::string path;
-  File file;
-  std::vector<BlockPlace> events_blocks;
-  Metadata metadata;
-  Definitions definitions;
-  Totals totals;
-  std::vector<MemorySample> samples;
-  std::optional<std::string> damage;
-  std::function<void(double)> progress;
-
-  void open();
-  void check_file_header();
-  void load(const BlockList& list);
-  void finish_metadata(const BlockList& list, bool complete);
-  bool load_block(const BlockPlace& block);
-  bool verify_events(const BlockPlace& block);
-  bool load_metadata(const BlockPlace& block);
-  bool load_samples(std::span<const std::byte> raw);
-  void add_totals(const EventsSummary& summary);
-
-  // Calls `receive(entry, stored)` for each section until it returns false.
-  template <typename F>
-  bool for_each_section(const BlockPlace& block, F receive) const {
-    ByteWriter stored;
-    std::uint64_t offset = block.offset + block.header.header_size;
-    for (const SectionEntry& entry : block.header.sections) {
-      if (!receive(entry, file.read(offset, entry.stored_size, stored))) return false;
-      offset += entry.stored_size;
-    }
-    return true;
-  }
-
-  bool read_events(const BlockPlace& block, Columns columns, EventSections& sections) const;
-  void report(double fraction) const {
-    if (progress) progress(fraction);
-  }
-};
 
 void Capture::State::check_file_header() {
   ByteWriter buffer;
@@ -219,23 +173,30 @@ const std::vector<MemorySample>& Capture::memory_samples() const { return state_
 const std::optional<std::string>& Capture::damage() const { return state_->damage; }
 void Capture::on_progress(std::function<void(double)> report) { state_->progress = std::move(report); }
 
-void Capture::events(Columns columns, const std::function<bool(std::span<const Event>)>& receive) const {
-  State& s = *state_;
-  EventDecoder decoder(s.definitions, columns);
+Capture::State& Capture::state() const { return *state_; }
+
+void Capture::State::for_each_events_block(Columns columns, const BlockReceiver& receive) {
   EventSections sections;
-  for (std::size_t i = 0; i < s.events_blocks.size(); ++i) {
-    const BlockPlace& block = s.events_blocks[i];
-    s.report(static_cast<double>(i) / static_cast<double>(s.events_blocks.size()));
+  for (std::size_t i = 0; i < events_blocks.size(); ++i) {
+    const BlockPlace& block = events_blocks[i];
+    report(static_cast<double>(i) / static_cast<double>(events_blocks.size()));
     auto result = EventDecoder::Result::malformed;
-    if (s.read_events(block, columns, sections)) result = decoder.decode(block.header.summary, sections, receive);
+    if (read_events(block, columns, sections)) result = receive(block.header.summary, sections);
     if (result == EventDecoder::Result::stopped) return;
     if (result == EventDecoder::Result::malformed) {
       // Only a file that changed since it was opened, or that no memray wrote, comes here.
-      s.damage = "the events at byte " + std::to_string(block.offset) + " make no sense; the rest is not shown";
+      damage = "the events at byte " + std::to_string(block.offset) + " make no sense; the rest is not shown";
       return;
     }
   }
-  s.report(1);
+  report(1);
+}
+
+void Capture::events(Columns columns, const std::function<bool(std::span<const Event>)>& receive) const {
+  EventDecoder decoder(state_->definitions, columns);
+  state_->for_each_events_block(columns, [&](const EventsSummary& summary, const EventSections& sections) {
+    return decoder.decode(summary, sections, receive);
+  });
 }
 
 }  // namespace memray

@@ -135,6 +135,7 @@ EventDecoder::Result EventDecoder::decode(const EventsSummary& summary, const Ev
   Cursor in(sections);
   while (in.position < summary.events) {
     batch_.clear();
+    live_.prepare(kBatch);
     bool intact = true;
     while (intact && batch_.size() < kBatch && in.position < summary.events) {
       intact = decode_event(in, batch_.emplace_back());

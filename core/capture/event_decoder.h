@@ -4,10 +4,22 @@
 
 #include <memray/capture.h>
 
-#include "capture/allocation_window.h"
 #include "capture/format.h"
+#include "capture/number_window.h"
 
 namespace memray::format {
+
+struct LiveAllocation {
+  static constexpr std::uint32_t kNoSite = 0xffff'ffff;
+
+  std::uint64_t address = 0;
+  std::uint64_t size = 0;
+  std::uint32_t site = kNoSite;
+
+  friend bool is_gone(const LiveAllocation& entry) { return entry.site == kNoSite; }
+  friend void mark_gone(LiveAllocation& entry) { entry.site = kNoSite; }
+};
+using AllocationWindow = NumberWindow<LiveAllocation>;
 
 // The unpacked sections of one block; those of columns not asked for are empty.
 struct EventSections {
@@ -36,7 +48,7 @@ class EventDecoder {
 
   const Definitions& definitions_;
   Columns columns_;
-  AllocationWindow live_{0};
+  AllocationWindow live_;
   std::vector<Event> batch_;
 };
 

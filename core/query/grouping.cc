@@ -1,6 +1,7 @@
 #include "query/grouping.h"
 
 #include <cstddef>
+#include <unordered_map>
 
 namespace memray {
 namespace {
@@ -25,51 +26,21 @@ struct KeyHash {
 
 }  // namespace
 
-Roster::Roster(const Definitions& definitions)
-    : definitions_(definitions), seen_(definitions.sites()), by_process_(definitions.processes()) {}
-
-void Roster::add(SiteId site) {
-  seen_[index(site)] = 1;
-  order_.push_back(site);
-  const ProcessId process = definitions_.thread(definitions_.site(site).thread).process;
-  by_process_[index(process)].push_back(site);
-}
-
-std::span<const SiteId> Roster::of_process(std::uint32_t process) const {
-  if (process >= by_process_.size()) return {};
-  return by_process_[process];
-}
-
-std::uint64_t Pieces::change(const Event& partial) {
-  const std::uint64_t before = left(partial);
-  if (partial.pieces != 1) cut_[partial.number] = partial.pieces;
-  return partial.pieces - before;
-}
-
-std::uint64_t Pieces::take(std::uint64_t number) {
-  const auto found = cut_.find(number);
-  if (found == cut_.end()) return 1;
-  const std::uint64_t pieces = found->second;
-  cut_.erase(found);
-  return pieces;
-}
-
-Snapshot group_sites(const Definitions& definitions, std::span<const SiteId> order, std::span<const Holding> held,
-                     const SnapshotOptions& options) {
+Snapshot group_sites(const Definitions& definitions, std::span<const SiteTotal> held, const SnapshotOptions& options) {
   Snapshot snapshot;
   std::unordered_map<Key, std::size_t, KeyHash> groups;
-  for (const SiteId id : order) {
-    const Site& site = definitions.site(id);
+  for (std::uint32_t i = 0; i < held.size(); ++i) {
+    const Site& site = definitions.site(SiteId{i});
     const Key key{site.stack, site.native_stack, options.merge_threads ? kMergedThreads : site.thread, site.allocator};
     const auto [entry, fresh] = groups.try_emplace(key, snapshot.groups.size());
     if (fresh) snapshot.groups.push_back({key.stack, key.native_stack, key.thread, key.allocator, 0, 0});
     Group& group = snapshot.groups[entry->second];
-    group.bytes += held[index(id)].bytes;
-    group.count += held[index(id)].count;
-    snapshot.bytes += held[index(id)].bytes;
-    snapshot.count += held[index(id)].count;
+    group.bytes += held[i].bytes;
+    group.count += held[i].count;
+    snapshot.bytes += held[i].bytes;
+    snapshot.count += held[i].count;
   }
-  std::erase_if(snapshot.groups, [](const Group& group) { return group.count == 0 && group.bytes == 0; });
+  std::erase_if(snapshot.groups, [](const Group& group) { return group.count == 0; });
   return snapshot;
 }
 

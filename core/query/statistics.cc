@@ -7,19 +7,13 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "capture/capture_state.h"
+#include "capture/live_sites.h"
 #include "query/histogram.h"
 #include "query/packages.h"
 
 namespace memray {
 namespace {
-
-struct SiteTotal {
-  std::uint64_t bytes = 0;
-  std::uint64_t count = 0;
-  bool fixed_size = false;
-};
-
-using CountBySize = std::unordered_map<std::uint64_t, std::uint64_t>;
 
 struct LocationHash {
   std::size_t operator()(const Location& location) const {
@@ -94,23 +88,21 @@ void count_packages(const Capture& capture, const std::vector<SiteId>& order, co
 }  // namespace
 
 Statistics statistics(const Capture& capture, std::size_t largest) {
-  const Definitions& definitions = capture.definitions();
-  std::vector<SiteTotal> sites(definitions.sites());
-  for (std::uint32_t i = 0; i < sites.size(); ++i) sites[i].fixed_size = definitions.site(SiteId{i}).fixed_size;
-  std::vector<SiteId> order;
-  CountBySize count_by_size;
+  using format::EventDecoder;
+  Capture::State& state = capture.state();
+  const Definitions& definitions = state.definitions;
+  AllocatedSites allocated(definitions);
+  const auto apply = [&](const format::EventsSummary& block, const format::EventSections& sections) {
+    const bool sound = allocated.apply(block, sections.events.bytes());
+    return sound ? EventDecoder::Result::done : EventDecoder::Result::malformed;
+  };
+  state.for_each_events_block(Columns::none, apply);
 
-  capture.events(Columns::none, [&](std::span<const Event> events) {
-    for (const Event& event : events) {
-      if (event.kind != Event::Kind::allocation) continue;
-      SiteTotal& site = sites[index(event.site)];
-      if (site.count == 0) order.push_back(event.site);
-      site.bytes += event.size;
-      site.count += 1;
-      if (!site.fixed_size) ++count_by_size[event.size];
-    }
-    return true;
-  });
+  const std::vector<SiteTotal> sites = allocated.totals();
+  std::vector<SiteId> order;  // of first allocation: that of their numbers
+  for (std::uint32_t i = 0; i < sites.size(); ++i)
+    if (sites[i].count != 0) order.push_back(SiteId{i});
+  auto count_by_size = allocated.varying_sizes();
 
   Statistics statistics;
   statistics.peak_bytes = capture.totals().peak_bytes;

@@ -110,8 +110,10 @@ class Capture {
   // Called now and then during long passes with a fraction in [0, 1].
   void on_progress(std::function<void(double)> report);
 
+  struct State;  // core's own queries look into it
+  State& state() const;
+
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 

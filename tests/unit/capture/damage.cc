@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "capture/allocation_window.h"
+#include "capture/event_decoder.h"
 #include "capture/crc32.h"
 #include "capture/format.h"
 #include "streams.h"
@@ -205,9 +205,10 @@ TEST_CASE("crc32 is that of zlib") {
 }
 
 TEST_CASE("reading takes memory for what is live, not for what was allocated") {
-  format::AllocationWindow window(0);
+  format::AllocationWindow window;
   const auto survives = [](std::uint64_t i) { return i % 10'000 == 0; };
   for (std::uint64_t i = 0; i < 3'000'000; ++i) {
+    window.prepare(1);
     window.append({i, i * 2, 1});
     if (i >= 100 && !survives(i - 100)) window.erase(i - 100);
   }
