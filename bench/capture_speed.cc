@@ -1,7 +1,8 @@
 // What an event costs on its way through a capture: matching, encoding, and the three queries that everything else is
 // made of. Figures are CPU time of this process in nanoseconds an event; a wall clock would measure the neighbours.
 //
-//   capture-speed [--events MILLIONS] [--runs N] [--keep FILE] [TRACE]
+//   ninja -C build/release capture-speed
+//   build/release/bin/capture-speed [--events MILLIONS] [--runs N] [--keep FILE] [TRACE]
 //
 // TRACE is a capture of a real program. It is replayed, at new addresses each time and with everything freed at the end
 // of a round, until there are as many events as asked for. Without TRACE a synthetic program is made up: places
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 #include <memray/query.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -31,6 +33,25 @@ double cpu_seconds() {
   timespec time{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+struct RawEvent : RawAllocation {
+  enum class Kind : std::uint8_t { allocation, deallocation, mapping, unmapping };
+  Kind kind = Kind::allocation;
+};
+
+void match(Matcher& matcher, const RawEvent& e) {
+  const RawDeallocation gone{e.process, e.thread, e.allocator, e.address, e.size, e.stamp, e.time};
+  switch (e.kind) {
+    case RawEvent::Kind::allocation:
+      return matcher.allocate(e);
+    case RawEvent::Kind::deallocation:
+      return matcher.deallocate(gone);
+    case RawEvent::Kind::mapping:
+      return matcher.map(e);
+    case RawEvent::Kind::unmapping:
+      return matcher.unmap(gone);
+  }
 }
 
 // One round of a program: what its recorder would see.
@@ -114,7 +135,8 @@ Trace synthetic_trace(std::size_t count) {
   std::vector<StackId> stacks = {kNoStack};
   for (std::uint32_t i = 0; i < 20'000; ++i) {
     Frame frame;
-    frame.location = {d.add_string(fmt::format("function_{}", i % 3000)), d.add_string(fmt::format("{}.py", i % 97)), i};
+    frame.location = {d.add_string(fmt::format("function_{}", i % 3000)), d.add_string(fmt::format("{}.py", i % 97)),
+                      i};
     stacks.push_back(d.add_stack(stacks[random() % stacks.size()], d.add_frame(frame)));
   }
   std::vector<std::vector<std::uint64_t>> freed(64);
@@ -191,7 +213,7 @@ Written write(const std::string& trace_path, std::uint64_t wanted, const std::st
         event.time = Time{nanoseconds(event.time) + nanoseconds(end) * static_cast<std::int64_t>(round)};
       }
       const double start = cpu_seconds();
-      matcher.match(batch);
+      for (const RawEvent& event : batch) match(matcher, event);
       const double matched = cpu_seconds();
       encoder.events(matcher.events());
       result.encode += cpu_seconds() - matched;

@@ -253,25 +253,6 @@ void Matcher::unmap(const RawDeallocation& unmapping) {
     s.add_unknown(unmapping);
 }
 
-void Matcher::match(std::span<const RawEvent> events) {
-  for (const RawEvent& e : events) {
-    switch (e.kind) {
-      case RawEvent::Kind::allocation:
-        allocate(e);
-        break;
-      case RawEvent::Kind::mapping:
-        map(e);
-        break;
-      case RawEvent::Kind::deallocation:
-        deallocate({e.process, e.thread, e.allocator, e.address, 0, e.stamp, e.time});
-        break;
-      case RawEvent::Kind::unmapping:
-        unmap({e.process, e.thread, e.allocator, e.address, e.size, e.stamp, e.time});
-        break;
-    }
-  }
-}
-
 void Matcher::process_ended(ProcessId process, bool exec, Time time) {
   State& s = *state_;
   const std::uint64_t bytes = s.memory(process).bytes;

@@ -39,12 +39,6 @@ struct RawDeallocation {
   Time time{};
 };
 
-// Any of them. `size` is the length of an unmapping.
-struct RawEvent : RawAllocation {
-  enum class Kind : std::uint8_t { allocation, deallocation, mapping, unmapping };
-  Kind kind = Kind::allocation;
-};
-
 class Matcher {
  public:
   // `definitions` outlives the matcher, which adds sites to it.
@@ -59,9 +53,6 @@ class Matcher {
   // several mappings; a hole in the middle splits one in two, which both belong to the original allocation.
   void map(const RawAllocation& mapping);
   void unmap(const RawDeallocation& unmapping);
-
-  // Many at once, which takes half the time: memory that events need is fetched while those before are dealt with.
-  void match(std::span<const RawEvent> events);
 
   // All that lives in `process` ends.
   void process_ended(ProcessId process, bool exec, Time time);

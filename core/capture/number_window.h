@@ -113,7 +113,7 @@ class NumberWindow {
 
   bool retire_if_sparse(std::size_t index) {
     Chunk& chunk = *chunks_[index];
-    std::size_t live = 0;
+    std::uint32_t live = 0;
     for (const Entry& entry : chunk) live += !is_gone(entry);
     if (live >= kSparse) return false;
     for (std::size_t k = 0; live > 0 && k < kChunk; ++k) {

@@ -4,8 +4,8 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "capture/event_decoder.h"
 #include "capture/crc32.h"
+#include "capture/event_decoder.h"
 #include "capture/format.h"
 #include "streams.h"
 
