@@ -5,9 +5,7 @@
 
 static void* volatile kept;
 
-__attribute__((noinline)) static void allocate(size_t size) {
-  kept = malloc(size);
-}
+__attribute__((noinline)) static void allocate(size_t size) { kept = malloc(size); }
 
 int main(void) {
   allocate(5001);
