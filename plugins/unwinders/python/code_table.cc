@@ -1,7 +1,8 @@
 // The table is an open-addressing hash of code address -> number, shared by all threads, without a lock. A slot's
 // address is set once, by compare-and-swap, and stays; its number comes and goes: 0 while the address holds nothing
 // that has been described. A number is published only after host->define_code has returned, so whoever reads it may use
-// it. Two threads that meet a new code object at the same moment describe it twice, under two numbers; no harm done.
+// it. Two threads that meet a new code object at the same moment describe it twice; the number published first is the one
+// that both use, so that equal stacks of two threads are equal words.
 //
 // Code objects die, and CPython uses their memory again, often for the next code object. CPython's own ways to hear of
 // that (a destructor on co_extra up to 3.11, code watchers from 3.12 on) are different by version, have few slots, and
@@ -84,8 +85,9 @@ __attribute__((noinline, cold)) std::uint32_t describe(const Runtime& runtime, s
   }
   description.number = last_number.fetch_add(1, std::memory_order_relaxed) + 1;
   if (description.number >> 31 || !host->define_code(&description)) return 0;
-  slot->number.store(description.number, std::memory_order_release);
-  return description.number;
+  std::uint32_t first = 0;
+  const bool ours = slot->number.compare_exchange_strong(first, description.number, std::memory_order_acq_rel);
+  return ours ? description.number : first;
 }
 
 void code_dies(std::uintptr_t code) {
