@@ -35,8 +35,6 @@ std::size_t item_size(std::span<const std::uint64_t> words) {
       return 2;
     case session::kExec:
       return 1;
-    case session::kThreadName:
-      return words.size() < 2 ? 0 : 2 + (words[1] + 7) / 8;
     case session::kStack:
       return 1 + (words[0] >> 40);
     default:
@@ -51,12 +49,14 @@ Collector::Collector(Session& session, Sink& sink, const Metadata& metadata)
       sink_(sink),
       metadata_(metadata),
       matcher_(definitions_),
+      thread_names_(definitions_),
       streams_(session.base(), [this](Stream& stream) {
         if (stream.thread() == 0) return;
         find_images();
         if (stream.image() >= images_.size()) return;
         const Image& image = images_[stream.image()];
         stream.id = definitions_.add_thread({image.process(), stream.thread(), stream.os_tid(), kNoString});
+        thread_names_.made(session_.control().image[stream.image()], stream);
         if (stream.os_tid() == session_.control().target_pid && index(metadata_.main_thread) == 0) {
           metadata_.main_thread = stream.id;
           metadata_changed_ = true;
@@ -175,6 +175,8 @@ void Collector::read_definitions() {
       metadata_changed_ = true;
     }
     image.facts.clear();
+    for (const auto& [whose, name] : image.thread_names) thread_names_.add(image.number(), whose, name);
+    image.thread_names.clear();
     for (const std::string& warning : image.warnings) {
       if (on_warning) on_warning(warning);
     }
@@ -285,11 +287,6 @@ void Collector::apply(Stream& stream) {
     matcher_.allocate(allocation(static_cast<Allocator>(item & 0x0f)));
   } else if ((item & 0xf0) == session::kDeallocation) {
     matcher_.deallocate(deallocation(static_cast<Allocator>(item & 0x0f), 0));
-  } else if (item == session::kThreadName) {
-    const auto bytes = std::as_bytes(words.subspan(2));
-    const std::string_view name(reinterpret_cast<const char*>(bytes.data()),
-                                std::min<std::size_t>(words[1], bytes.size()));
-    definitions_.rename_thread(stream.id, definitions_.add_string(name));
   } else if (item == session::kStart) {
     image.started = true;
     image.stopped = false;

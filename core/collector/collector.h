@@ -11,6 +11,7 @@
 #include "collector/images.h"
 #include "collector/session.h"
 #include "collector/streams.h"
+#include "collector/thread_names.h"
 #include "symbols/module_files.h"
 
 #include <memray/sink.h>
@@ -82,6 +83,7 @@ class Collector {
   symbols::ModuleFiles module_files_;
   ModuleSetting module_setting_;
   Matcher matcher_;
+  ThreadNames thread_names_;
   std::unique_ptr<Encoder> encoder_;
   Streams streams_;
   std::deque<Image> images_;  // by number

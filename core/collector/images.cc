@@ -37,6 +37,8 @@ void Image::define(std::span<const std::byte> bytes) {
       return;
     case session::Definition::modules:
       return modules_.add(bytes);
+    case session::Definition::thread:
+      return define_thread_name(bytes);
   }
 }
 
@@ -67,6 +69,13 @@ void Image::define_code(std::span<const std::byte> bytes) {
   code.line_table.assign(begin, begin + table.size());
   if (sizes.number >= codes_.size()) codes_.resize(sizes.number + 1);
   codes_[sizes.number] = std::move(code);
+}
+
+void Image::define_thread_name(std::span<const std::byte> bytes) {
+  session::ThreadName whose;
+  if (bytes.size() < sizeof whose) return;
+  std::memcpy(&whose, bytes.data(), sizeof whose);
+  thread_names.emplace_back(whose, definitions_->add_string(as_text(bytes.subspan(sizeof whose))));
 }
 
 // A fork goes on with the numbers of its parent, and describes what it adds under the next ones.

@@ -64,6 +64,7 @@ class Image {
   ProcessProbe probe;
   std::vector<std::pair<std::string, std::string>> facts;  // since last taken: key, value
   std::vector<std::string> warnings;
+  std::vector<std::pair<session::ThreadName, StringId>> thread_names;  // likewise
 
   bool started = false;          // recording began
   bool stopped = false;          // ... and ended
@@ -75,6 +76,7 @@ class Image {
  private:
   FrameId make_frame(std::uint32_t stack_kind, std::uint64_t word);
   void define_code(std::span<const std::byte> bytes);
+  void define_thread_name(std::span<const std::byte> bytes);
 
   const Code* code(std::uint32_t number) const;
   ModuleTimeline::Place place(std::uint64_t address) const;

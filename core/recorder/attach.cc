@@ -226,6 +226,7 @@ const memray_unwinder_host unwinder_host = {
     warn,
     start_recording,
     stop_recording,
+    name_thread,
 };
 
 bool take_image(std::uint32_t forked_from) {
@@ -263,10 +264,10 @@ void stop_recording() {
   if (!process.session || !*process.recording || sys::getpid() != process.pid) return;
   *process.recording = 0;
   process.started = false;
-  write_mark(session::kStop);
   for (const memray_unwinder* unwinder : process.unwinders) {
     if (unwinder && unwinder->recording_changed) unwinder->recording_changed(0);
   }
+  write_mark(session::kStop);
   for (std::uint32_t i = 0; i < process.hooks_count; ++i) process.hooks[i]->uninstall();
 }
 

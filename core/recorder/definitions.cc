@@ -102,6 +102,11 @@ bool define_modules(const void* list, std::uint32_t size) {
   return define(session::Definition::modules, &field, 1);
 }
 
+void define_thread_name(const session::ThreadName& whose, const char* name, std::uint32_t size) {
+  const Field fields[] = {{&whose, sizeof whose}, {name, size}};
+  define(session::Definition::thread, fields, 2);
+}
+
 // Whoever held the lock is not in the child, and the chunk is the parent's.
 void reset_definitions_in_child() {
   stream.chunk = nullptr;

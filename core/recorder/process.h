@@ -65,6 +65,11 @@ bool tell_modules();
 // record.cc
 void announce_modules();
 
+// names.cc
+void thread_named(int self, unsigned long pthread, const char* name);
+void name_thread(std::uint32_t os_tid, const char* name, std::size_t size);
+void tell_system_name(std::uint32_t number);
+
 // exec.cc
 char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size);
 
@@ -72,6 +77,7 @@ char* const* exec_environment(char* const* envp, void* storage, std::size_t stor
 int define_code(const memray_code* code);
 void reset_definitions_in_child();
 bool define_modules(const void* list, std::uint32_t size);
+void define_thread_name(const session::ThreadName& whose, const char* name, std::uint32_t size);
 void describe(const char* key, const char* value);
 void warn(const char* text);
 

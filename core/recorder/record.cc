@@ -47,12 +47,6 @@ inline Thread* enter() {
   return thread;
 }
 
-inline void leave(Thread* thread) {
-  if (__builtin_expect(thread->pending != 0, false)) flush_pending(thread);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  thread->busy = 0;
-}
-
 // A change that does not fit what is left of the chunk is written in several items.
 MEMRAY_COLD bool write_long_change(Thread* thread, std::uint32_t kind, const memray_stack_change& change) {
   std::uint32_t keep = change.keep;
@@ -165,26 +159,6 @@ void executing() {
 
 void exec_failed() {
   if (process.session && sys::getpid() == process.pid) record<false>({stamped(Item::kExecFailed, now())}, nullptr);
-}
-
-void thread_named(int self, unsigned long, const char* name) {
-  if (!self || !process.session || sys::getpid() != process.pid) return;
-  Thread* thread = enter();
-  if (!thread || thread->busy) return;
-  thread->busy = 1;
-  constexpr std::uint32_t kLongest = 256;
-  std::uint32_t size = 0;
-  while (size < kLongest && name[size] != '\0') ++size;
-  const std::uint32_t words = (size + 7) / 8;
-  if (reserve(thread, 2 + words)) {
-    thread->cursor[0] = stamped(Item::kThreadName, now());
-    thread->cursor[1] = size;
-    auto* bytes = reinterpret_cast<char*>(thread->cursor + 2);
-    for (std::uint32_t i = 0; i < words * 8; ++i) bytes[i] = i < size ? name[i] : '\0';
-    thread->cursor += 2 + words;
-    commit(thread);
-  }
-  leave(thread);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 // next new thread takes over the dead one's memory.
 #include "thread.h"
 
+#include <pthread.h>
+
 #include <new>
 
 namespace memray::recorder {
@@ -64,6 +66,7 @@ Thread* set_up(void* memory, const Thread* before, std::atomic<Thread*>* threads
   void* const stacks[] = {before ? before->stacks[0] : nullptr, before ? before->stacks[1] : nullptr};
   auto* thread = new (memory) Thread;
   thread->os_tid = sys::gettid();
+  thread->pthread = pthread_self();
   thread->number = process.image->threads.fetch_add(1, std::memory_order_relaxed) + 1;
   if (thread->number > 1) process.threaded.store(true, std::memory_order_relaxed);
   thread->epoch = process.epoch.load(std::memory_order_relaxed);
@@ -91,6 +94,7 @@ Thread* begin_thread() {
     thread = take_over_dead(threads);
     void* const memory = thread ? thread : sys::map(kThreadBytes);
     if (memory) thread = set_up(memory, thread, threads);
+    if (thread) tell_system_name(thread->number);
   }
   this_thread = thread;
   return thread;
@@ -101,7 +105,16 @@ void reset_threads_in_child() {
   Thread* thread = this_thread;
   this_thread = nullptr;
   if (!thread || thread == kBeginning) return;
-  if (auto* threads = thread_table()) this_thread = set_up(thread, thread, threads);
+  process.image->forking_thread = thread->number;
+  this_thread = kBeginning;
+  auto* threads = thread_table();
+  if (threads) tell_system_name(set_up(thread, thread, threads)->number);
+  this_thread = threads ? thread : nullptr;
+}
+
+const Thread* find_thread(std::uint32_t number) {
+  const auto* threads = table.load(std::memory_order_acquire);
+  return threads && number < kMaxThreadNumber ? threads[number].load(std::memory_order_acquire) : nullptr;
 }
 
 void renew_thread(Thread* thread) {

@@ -21,6 +21,7 @@ struct Thread {
   std::uint32_t depth[MEMRAY_STACK_KINDS] = {kUnknownDepth, kUnknownDepth};  // of the stacks as last written
   std::uint32_t number = 0;
   std::uint32_t os_tid = 0;
+  std::uintptr_t pthread = 0;  // as pthread_self() says
   std::uint32_t sequence = 0;
   // Items of signal handlers that interrupted the recorder, appended when it has finished.
   volatile std::uint32_t pending = 0;
@@ -38,6 +39,9 @@ bool next_chunk(Thread* thread, std::uint32_t number);
 
 // Forgets the stacks that were seen in an earlier recording.
 void renew_thread(Thread* thread);
+
+// The thread with this number; nullptr if there is none, or none any more.
+const Thread* find_thread(std::uint32_t number);
 
 // In a forked child: the calling thread is the only one, and has recorded nothing yet.
 void reset_threads_in_child();
@@ -61,6 +65,13 @@ inline std::uint64_t now() {
 inline bool reserve(Thread* thread, std::uint32_t words) {
   if (__builtin_expect(thread->end - thread->cursor >= static_cast<std::ptrdiff_t>(words), true)) return true;
   return next_chunk(thread, thread->number);
+}
+
+// The recorder has finished, and `thread` is busy no more.
+inline void leave(Thread* thread) {
+  if (__builtin_expect(thread->pending != 0, false)) flush_pending(thread);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  thread->busy = 0;
 }
 
 inline void commit(Thread* thread) {

@@ -17,11 +17,11 @@
 //   unmapping         kUnmapping             [stamp]  address  length
 //   exec, exec failed kExec, kExecFailed     [stamp]
 //   start, stop       kStart, kStop          [stamp]
-//   thread name       kThreadName            [stamp]  size     bytes, padded to words
 //   stack change      kStack                 stack kind (8 bits), keep (24), count (24)   then `count` frame words
 //
 // A stack change holds for the items of its thread that follow. Definitions (code objects, texts for the metadata,
-// warnings) come in a chunk chain of their own, one for each process image, written under a lock of that process:
+// names of threads, warnings) come in a chunk chain of their own, one for each process image, written under a lock of
+// that process:
 //
 //   definition part   kDefinition            last part (8 bits), bytes (32)               then bytes, padded to words
 //
@@ -63,7 +63,6 @@ enum Item : std::uint8_t {
   kExecFailed = 0x41,
   kStart = 0x42,
   kStop = 0x43,
-  kThreadName = 0x50,
   kStack = 0x60,
   kDefinition = 0x70,
 };
@@ -73,6 +72,18 @@ enum class Definition : std::uint64_t {
   metadata = 2,  // key '\0' value
   warning = 3,   // text
   modules = 4,   // all files mapped with code at some moment, see recorder/definitions.cc
+  thread = 5,    // a thread's name: ThreadName, then the name's bytes
+};
+
+// Where a thread's name is from. A later name replaces an earlier one, but none of a lower source one of a higher.
+enum class NameSource : std::uint32_t { system = 0, python = 1 };
+
+struct ThreadName {
+  std::uint64_t stamp;
+  std::uint32_t number;  // of the thread in its image; 0: the next thread to begin that has this `os_tid`
+  std::uint32_t os_tid;
+  NameSource source;
+  std::uint32_t padding;
 };
 
 constexpr std::uint64_t stack_item(std::uint32_t kind, std::uint32_t keep, std::uint32_t count) {
@@ -103,6 +114,7 @@ struct Image {
   std::uint32_t parent_pid;
   std::uint32_t python;                // start_with_program found an interpreter
   std::uint32_t forked_from;           // image + 1 of the process that this one is a fork of; 0: it came by exec
+  std::uint32_t forking_thread;        // number there of the thread that is number 1 here; 0: it recorded nothing
   std::uint64_t start_stamp;           // relative
   std::atomic<std::uint32_t> threads;  // made so far
   // Numbers of threads that the collector found dead: a ring that it fills and that new threads drain.

@@ -72,7 +72,8 @@ struct memray_recorder {
   void (*executing)(void);
   void (*exec_failed)(void);
 
-  /* The thread with this pthread_t, or the calling thread when `self` is nonzero, is called `name` from now on. */
+  /* The thread with this pthread_t, or the calling thread when `self` is nonzero, is called `name` from now on, and the
+   * kernel knows. */
   void (*thread_named)(int self, unsigned long pthread, const char* name);
 };
 

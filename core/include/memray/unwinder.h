@@ -86,6 +86,10 @@ struct memray_unwinder_host {
    * to do so by `start_with_program` and calls these. */
   void (*start_recording)(void);
   void (*stop_recording)(void);
+
+  /* The thread with this id (0: the calling one), which lives, is called so from now on by its language runtime.
+   * `name` is UTF-8, not necessarily NUL-terminated. Recorded or not: the name is kept until the thread is. */
+  void (*name_thread)(uint32_t os_tid, const char* name, size_t size);
 };
 
 struct memray_unwinder {

@@ -17,11 +17,6 @@ namespace memray::python {
 
 namespace {
 
-struct Text {
-  const char* bytes = "?";
-  std::uint32_t size = 1;
-};
-
 std::size_t encode(std::uint32_t c, char* to) {
   if (c >= 0xd800 && c < 0xe000) c = 0xfffd;  // lone surrogates: bytes of a file name that are no UTF-8
   if (c < 0x80) {
@@ -50,7 +45,8 @@ bool is_a(const Layout& layout, std::uintptr_t object, const Symbol& type) {
   return object != 0 && load<std::uintptr_t>(object + layout.object_type) == type.address;
 }
 
-// Of a string without its data next to it (an instance of a subclass) all we say is "?".
+}  // namespace
+
 Text read_text(const Runtime& runtime, std::uintptr_t text, TextBuffer& buffer) {
   const Layout& layout = runtime.layout;
   if (!is_a(layout, text, runtime.text_type)) return {};
@@ -76,6 +72,8 @@ Text read_text(const Runtime& runtime, std::uintptr_t text, TextBuffer& buffer) 
       return {};
   }
 }
+
+namespace {
 
 memray_line_table line_table_kind(MinorVersion version) {
   return version == 0x0309 ? MEMRAY_LINES_LNOTAB : version == 0x030a ? MEMRAY_LINES_PEP626 : MEMRAY_LINES_LOCATIONS;

@@ -1,8 +1,8 @@
 // The table is an open-addressing hash of code address -> number, shared by all threads, without a lock. A slot's
 // address is set once, by compare-and-swap, and stays; its number comes and goes: 0 while the address holds nothing
 // that has been described. A number is published only after host->define_code has returned, so whoever reads it may use
-// it. Two threads that meet a new code object at the same moment describe it twice; the number published first is the one
-// that both use, so that equal stacks of two threads are equal words.
+// it. Two threads that meet a new code object at the same moment describe it twice; the number published first is the
+// one that both use, so that equal stacks of two threads are equal words.
 //
 // Code objects die, and CPython uses their memory again, often for the next code object. CPython's own ways to hear of
 // that (a destructor on co_extra up to 3.11, code watchers from 3.12 on) are different by version, have few slots, and
@@ -16,6 +16,7 @@
 #include "code_table.h"
 
 #include "frame.h"
+#include "threads.h"
 
 #include <sys/mman.h>
 
@@ -76,6 +77,7 @@ __attribute__((noinline, cold)) std::uint32_t describe(const Runtime& runtime, s
   }
   memray_code description;
   if (!read_code(runtime, code, buffer, description)) return 0;
+  file_noticed(runtime, description.file, description.file_size);
   Slot* slot = slot_of(code, true);
   if (!slot) {
     if (table.load(std::memory_order_relaxed) && !warned_full.exchange(true)) {

@@ -15,6 +15,7 @@ Layout with_frame_objects(MinorVersion version) {
   layout.thread_frame = 24;
   layout.previous = 24;
   layout.executable = 32;
+  layout.locals = version == 0x0309 ? 360 : 352;
   layout.instruction = version == 0x0309 ? 104 : 96;
   layout.instruction_mask = 0xffff'ffff;
   layout.instruction_kind = Instruction::index;
@@ -118,6 +119,7 @@ bool from_debug_offsets(MinorVersion version, std::uintptr_t runtime, std::uintp
   layout.executable = offsets.read(at.frame, 2);
   if (version >= 0x030e) layout.executable_mask = ~3ull;  // a tagged reference
   layout.instruction = offsets.read(at.frame, 3);
+  layout.locals = offsets.read(at.frame, 4);
   layout.has_owner = true;
   layout.owner = offsets.read(at.frame, 5);
   layout.file = offsets.read(at.code, 1);
@@ -132,6 +134,7 @@ bool from_debug_offsets(MinorVersion version, std::uintptr_t runtime, std::uintp
     layout.thread_bytecode_index = offsets.read(at.frame, 7);
     layout.thread_bytecodes = offsets.read(at.code, 10);
   }
+  layout.object_size = offsets.size(at.object);
   layout.object_type = offsets.read(at.object, 1);
   layout.type_name = offsets.read(at.type, 1);
   layout.type_dealloc = layout.type_name + 24;  // after the name and two sizes

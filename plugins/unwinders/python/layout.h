@@ -32,6 +32,7 @@ struct Layout {
   std::uint32_t previous = 0;
   std::uint32_t executable = 0;  // the code object, in the higher bits of the word
   std::uint64_t executable_mask = ~0ull;
+  std::uint32_t locals = 72;  // the first of them
   std::uint32_t instruction = 0;
   std::uint64_t instruction_mask = ~0ull;
   Instruction instruction_kind = Instruction::pointer;
@@ -55,6 +56,7 @@ struct Layout {
   std::uint32_t thread_bytecodes = 0;
 
   // Objects, types, bytes, strings.
+  std::uint32_t object_size = 16;
   std::uint32_t object_type = 8;
   std::uint32_t type_name = 24;
   std::uint32_t type_dealloc = 48;

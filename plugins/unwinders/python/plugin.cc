@@ -8,12 +8,14 @@
 //   code.cc        one code object
 //   code_table.cc  numbers for code objects, and their death
 //   start.cc       where the script starts and ends
+//   threads.cc     names of threads
 //   verify.cc      whether what we believe is true
 #include <memray/unwinder.h>
 
 #include "code_table.h"
 #include "runtime.h"
 #include "start.h"
+#include "threads.h"
 #include "walk.h"
 
 #include <atomic>
@@ -38,14 +40,18 @@ int start_with_program() {
 }
 
 void begin(const Runtime& runtime) {
-  if (!watch_code(runtime)) give_up("out of memory: recording without Python stacks");
+  if (!watch_code(runtime)) return give_up("out of memory: recording without Python stacks");
+  watch_threads(runtime);
 }
 
 void recording_changed(int now) {
   recording = now != 0;
   const Runtime* runtime = active_runtime();
   if (!runtime) return;
-  if (!now) return unwatch_code(*runtime);
+  if (!now) {
+    unwatch_threads(*runtime);
+    return unwatch_code(*runtime);
+  }
   if (!starts_with_script) describe_allocator_early();
   begin(*runtime);
 }

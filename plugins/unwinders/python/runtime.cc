@@ -23,6 +23,7 @@ struct WantedFunction {
 bool find_api(Api& api) {
   const WantedFunction functions[] = {
       {"Py_IsInitialized", &api.is_initialized},
+      {"Py_AddPendingCall", &api.add_pending_call},
       {"PySys_AddAuditHook", &api.add_audit_hook},
       {"PyErr_Fetch", &api.fetch_error},
       {"PyErr_Restore", &api.restore_error},
@@ -30,11 +31,16 @@ bool find_api(Api& api) {
       {"Py_IncRef", &api.increment},
       {"Py_DecRef", &api.decrement},
       {"PyImport_ImportModule", &api.import_module},
+      {"PyImport_GetModuleDict", &api.modules},
       {"PyObject_GetAttrString", &api.attribute},
+      {"PyObject_GenericGetAttr", &api.own_attribute},
+      {"PyUnicode_InternFromString", &api.intern},
       {"PyObject_CallFunctionObjArgs", &api.call},
       {"PyCFunction_NewEx", &api.new_function},
       {"PyDict_New", &api.new_dict},
       {"PyDict_SetItemString", &api.set_item},
+      {"PyDict_GetItem", &api.get_item},
+      {"PyDict_Values", &api.values},
       {"Py_CompileString", &api.compile},
       {"PyEval_EvalCode", &api.evaluate},
       {"PyEval_GetFrame", &api.current_frame},
@@ -44,6 +50,8 @@ bool find_api(Api& api) {
       {"PyUnicode_AsUTF8", &api.to_utf8},
       {"PyList_Size", &api.list_size},
       {"PyList_GetItem", &api.list_item},
+      {"PyInterpreterState_Get", &api.interpreter},
+      {"PyInterpreterState_Main", &api.main_interpreter},
       {"_PyMem_GetCurrentAllocatorName", &api.allocator_name, true},
   };
   constexpr std::size_t count = sizeof functions / sizeof functions[0];
@@ -115,6 +123,7 @@ void look(Runtime& runtime) {
   runtime.thread_state = reinterpret_cast<std::uintptr_t (*)()>(thread_state.address);
   if (attached.address == 0) attached = older_attached;
   runtime.attached_thread_state = reinterpret_cast<std::uintptr_t (*)()>(attached.address);
+  runtime.current_thread_state = runtime.attached_thread_state;
   use(runtime, reinterpret_cast<const char* (*)()>(get_version.address));
 }
 
@@ -127,6 +136,11 @@ const Runtime* find_runtime() {
   if (!settled) look(the_runtime);
   looking.store(false, std::memory_order_release);
   return active_runtime();
+}
+
+bool holds_gil(const Runtime& runtime) {
+  const std::uintptr_t current = runtime.current_thread_state ? runtime.current_thread_state() : 0;
+  return current != 0 && (runtime.layout.version >= 0x030c || current == runtime.thread_state());
 }
 
 void give_up(const char* why) {

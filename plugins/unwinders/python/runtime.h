@@ -28,6 +28,7 @@ using AuditHook = int (*)(const char* event, Object* arguments, void* data);
 // Functions of the public C API, used in the few moments when we hold the GIL and nothing is being recorded.
 struct Api {
   int (*is_initialized)();
+  int (*add_pending_call)(int (*function)(void*), void* data);
   int (*add_audit_hook)(AuditHook hook, void* data);
   void (*fetch_error)(Object** type, Object** value, Object** traceback);
   void (*restore_error)(Object* type, Object* value, Object* traceback);
@@ -35,11 +36,16 @@ struct Api {
   void (*increment)(Object*);
   void (*decrement)(Object*);
   Object* (*import_module)(const char* name);
+  Object* (*modules)();  // borrowed
   Object* (*attribute)(Object*, const char* name);
+  Object* (*own_attribute)(Object*, Object* name);
+  Object* (*intern)(const char* text);
   Object* (*call)(Object* callable, ...);
   Object* (*new_function)(MethodDefinition*, Object* self, Object* module);
   Object* (*new_dict)();
   int (*set_item)(Object* dict, const char* key, Object* value);
+  Object* (*get_item)(Object* dict, Object* key);  // borrowed; no error is set
+  Object* (*values)(Object* dict);                 // a list
   Object* (*compile)(const char* text, const char* file, int start);
   Object* (*evaluate)(Object* code, Object* globals, Object* locals);
   Object* (*current_frame)();  // borrowed
@@ -49,7 +55,9 @@ struct Api {
   const char* (*to_utf8)(Object* text);
   std::int64_t (*list_size)(Object* list);
   Object* (*list_item)(Object* list, std::int64_t index);  // borrowed
-  const char* (*allocator_name)();                         // optional
+  Object* (*interpreter)();
+  Object* (*main_interpreter)();
+  const char* (*allocator_name)();  // optional
 };
 
 struct Runtime {
@@ -60,6 +68,7 @@ struct Runtime {
 
   std::uintptr_t (*thread_state)() = nullptr;           // PyGILState_GetThisThreadState
   std::uintptr_t (*attached_thread_state)() = nullptr;  // thread-local on 3.12 and later, else not used
+  std::uintptr_t (*current_thread_state)() = nullptr;   // the same; before 3.12 that of whoever holds the GIL
   Symbol runtime;                                       // _PyRuntime
   Symbol code_type;                                     // PyCode_Type
   Symbol text_type;                                     // PyUnicode_Type
@@ -75,6 +84,9 @@ const Runtime* active_runtime();
 
 // Looks for a CPython. Once found, later calls do nothing; a CPython that cannot be read is warned about once.
 const Runtime* find_runtime();
+
+// Whether the calling thread may use the API.
+bool holds_gil(const Runtime& runtime);
 
 // From now on Python stacks are empty. `why` is for the user.
 void give_up(const char* why);

@@ -62,9 +62,10 @@ int define_code(const memray_code*) { return 1; }
 void describe(const char*, const char*) {}
 void warn(const char*) {}
 void nothing() {}
+void name_thread(std::uint32_t, const char*, std::size_t) {}
 
 const memray_unwinder_host kHost = {
-    sizeof(memray_unwinder_host), 0, map, unmap, define_code, describe, warn, nothing, nothing};
+    sizeof(memray_unwinder_host), 0, map, unmap, define_code, describe, warn, nothing, nothing, name_thread};
 
 struct Trace {
   void** to;

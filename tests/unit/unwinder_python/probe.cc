@@ -114,8 +114,18 @@ void stop_recording() {
   set_recording(0);
 }
 
-const memray_unwinder_host kHost = {
-    sizeof(memray_unwinder_host), 0, map, unmap, define_code, describe, warn, start_recording, stop_recording};
+void name_thread(std::uint32_t, const char*, std::size_t) {}
+
+const memray_unwinder_host kHost = {sizeof(memray_unwinder_host),
+                                    0,
+                                    map,
+                                    unmap,
+                                    define_code,
+                                    describe,
+                                    warn,
+                                    start_recording,
+                                    stop_recording,
+                                    name_thread};
 
 bool load(const char* plugin) {
   if (unwinder) return true;

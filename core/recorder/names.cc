@@ -1,0 +1,88 @@
+// Names of threads.
+//
+// The kernel keeps a name of 15 characters for each thread: what pthread_setname_np and prctl set, at first that of the
+// thread that made it. A thread that begins to record tells that one. What is set later passes the hooks, and for names
+// that a thread gives to another, this one is looked for among those that have begun. If it is not there, it will tell
+// its name when it begins: it is in the table first, and asks the kernel then.
+//
+// A pthread_t, and in the end a thread's id too, is used again when its thread is gone. So the newest thread that has
+// it is meant, and only if that one lives.
+#include "thread.h"
+
+#include <sys/prctl.h>
+
+namespace memray::recorder {
+
+namespace {
+
+constexpr std::uint32_t kLongest = 256;
+
+bool lives(const Thread& thread) { return sys::call(SYS_tgkill, process.pid, thread.os_tid, 0) == 0; }
+
+// The number of the thread whose `member` is `value`; 0 if none has begun.
+template <typename Value>
+std::uint32_t find_newest(Value Thread::*member, Value value) {
+  for (std::uint32_t number = process.image->threads.load(std::memory_order_acquire); number != 0; --number) {
+    const Thread* thread = find_thread(number);
+    if (thread && thread->*member == value) return lives(*thread) ? number : 0;
+  }
+  return 0;
+}
+
+std::uint32_t size_of(const char* name) {
+  std::uint32_t size = 0;
+  while (size < kLongest && name[size] != '\0') ++size;
+  return size;
+}
+
+// As much as there is room for, without a torn character at the end.
+std::uint32_t cut(const char* name, std::size_t size) {
+  if (size <= kLongest) return static_cast<std::uint32_t>(size);
+  std::uint32_t end = kLongest;
+  while (end != 0 && (name[end] & 0xc0) == 0x80) --end;
+  return end;
+}
+
+// The calling thread, busy. nullptr: we are in the middle of the recorder, or there is nothing to tell to.
+Thread* enter() {
+  if (!process.session || sys::getpid() != process.pid) return nullptr;
+  Thread* thread = this_thread;
+  if (reinterpret_cast<std::uintptr_t>(thread) <= 1) thread = begin_thread();
+  if (!thread || thread->busy) return nullptr;
+  thread->busy = 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  return thread;
+}
+
+}  // namespace
+
+void tell_system_name(std::uint32_t number) {
+  char name[16] = {};
+  const std::uint64_t stamp = now();
+  sys::call(SYS_prctl, PR_GET_NAME, reinterpret_cast<long>(name));
+  define_thread_name({stamp, number, 0, session::NameSource::system, 0}, name, size_of(name));
+}
+
+void thread_named(int self, unsigned long pthread, const char* name) {
+  Thread* thread = enter();
+  if (!thread) return;
+  if (self) {
+    tell_system_name(thread->number);  // prctl cuts what is too long
+  } else {
+    const std::uint64_t stamp = now();
+    const std::uint32_t number = find_newest(&Thread::pthread, std::uintptr_t{pthread});
+    if (number != 0) define_thread_name({stamp, number, 0, session::NameSource::system, 0}, name, size_of(name));
+  }
+  leave(thread);
+}
+
+void name_thread(std::uint32_t os_tid, const char* name, std::size_t size) {
+  Thread* thread = enter();
+  if (!thread) return;
+  const std::uint64_t stamp = now();
+  const std::uint32_t number = os_tid == 0 ? thread->number : find_newest(&Thread::os_tid, os_tid);
+  define_thread_name({stamp, number, os_tid, session::NameSource::python, 0}, name, cut(name, size));
+  leave(thread);
+}
+
+}  // namespace memray::recorder
