@@ -105,7 +105,11 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   const auto* unwinders_option =
       command.add_option("--unwinders", unwinders, "What stacks are made of (default: python)")
           ->option_text(" NAME,...");
-  command.add_option("--sink", sink, "Where the recording goes (default: file)")->option_text(" NAME[:ARGS]");
+  const auto* sink_option =
+      command.add_option("--sink", sink, "Where the recording goes (default: file)")->option_text(" NAME[:ARGS]");
+
+  command.add_flag("--aggregate", run.aggregate,
+                   "Keep totals by stack, at the peak and at the end, instead of every event");
 
   const std::size_t end = command.options_end(arguments, "mc");
   Arguments own(arguments.begin(), arguments.begin() + static_cast<std::ptrdiff_t>(end));
@@ -116,6 +120,9 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   run.drop_on_overrun = on_overrun == "drop";
   if (hooks_option->count()) run.hooks = split_names("--hooks", hooks);
   if (unwinders_option->count()) run.unwinders = split_names("--unwinders", unwinders);
+  if (run.aggregate && sink_option->count())
+    throw UsageError("--aggregate is --sink=aggregated; name a sink or aggregate, not both", kUsageLine);
+  if (run.aggregate) sink = "aggregated";
   run.sink = sink.substr(0, sink.find(':'));
   if (run.sink.size() < sink.size()) run.sink_arguments = sink.substr(run.sink.size() + 1);
   if (run.sink.empty()) throw UsageError("--sink needs a name", kUsageLine);

@@ -23,6 +23,7 @@ struct RunOptions {
   bool quiet = false;
   bool follow_fork = false;
   bool drop_on_overrun = false;
+  bool aggregate = false;
   bool startup = false;  // record the interpreter's start too
   bool native = false;   // native stacks besides whatever else is asked for
   std::string python;    // "" for python3 on PATH

@@ -5,12 +5,15 @@
 // and all figures (totals, end, events) are those of the moment before it. All checksums are verified while opening,
 // at gigabytes a second, so that this is known before the first event is delivered.
 #include <algorithm>
+#include <map>
 #include <utility>
 
+#include "capture/aggregates_codec.h"
 #include "capture/capture_state.h"
 #include "capture/crc32.h"
 #include "capture/definitions_codec.h"
 #include "capture/metadata_codec.h"
+#include "capture/samples_codec.h"
 
 namespace memray {
 
@@ -39,21 +42,6 @@ bool Capture::State::load_metadata(const BlockPlace& block) {
   });
 }
 
-bool Capture::State::load_samples(std::span<const std::byte> raw) {
-  ByteReader in(raw);
-  MemorySample sample;
-  while (!in.at_end()) {
-    const std::uint64_t time = apply_delta(static_cast<std::uint64_t>(nanoseconds(sample.time)), in.varint());
-    sample.time = Time{static_cast<std::int64_t>(time)};
-    sample.process = ProcessId{in.varint32()};
-    sample.rss = apply_delta(sample.rss, in.varint());
-    sample.heap = apply_delta(sample.heap, in.varint());
-    if (!in.ok() || index(sample.process) >= definitions.processes()) return false;
-    samples.push_back(sample);
-  }
-  return true;
-}
-
 bool Capture::State::verify_events(const BlockPlace& block) {
   const EventsSummary& s = block.header.summary;
   // An event takes a byte at least, in blocks of every other size.
@@ -75,18 +63,44 @@ bool Capture::State::load_block(const BlockPlace& block) {
       add_totals(block.header.summary);
       events_blocks.push_back(block);
       return true;
+    case BlockKind::aggregates:
+      return load_aggregates(block);
     case BlockKind::definitions:
     case BlockKind::samples: {
       ByteWriter raw;
       return for_each_section(block, [&](const SectionEntry& entry, std::span<const std::byte> stored) {
         if (!unpack_section(entry, stored, raw)) return false;
-        return entry.id == SectionId::samples ? load_samples(raw.bytes())
+        return entry.id == SectionId::samples ? read_samples(raw.bytes(), definitions.processes(), samples)
                                               : read_definitions(entry.id, raw.bytes(), definitions);
       });
     }
     default:
       return true;  // of a later minor version
   }
+}
+
+bool Capture::State::load_aggregates(const BlockPlace& block) {
+  if (aggregates || totals.events != 0) return false;
+  ByteWriter raw;
+  std::map<SectionId, ByteWriter> joined;
+  const bool intact = for_each_section(block, [&](const SectionEntry& entry, std::span<const std::byte> stored) {
+    if (!unpack_section(entry, stored, raw)) return false;
+    joined[entry.id].raw(raw.bytes().data(), raw.size());
+    return true;
+  });
+  if (!intact) return false;
+  Aggregates read;
+  for (const auto& [id, bytes] : joined)
+    if (!read_aggregates(id, bytes.bytes(), definitions, read)) return false;
+  totals = read.totals;
+  aggregates = std::move(read);
+  return true;
+}
+
+void Capture::State::require_events() const {
+  if (!metadata.aggregated) return;
+  throw CaptureError("this takes every single allocation, and " + path +
+                     " was recorded with --aggregate, which keeps totals; record without --aggregate for it");
 }
 
 void Capture::State::add_totals(const EventsSummary& s) {
@@ -102,7 +116,7 @@ void Capture::State::load(const BlockList& list) {
   bool complete = true;
   for (const BlockPlace& block : list.blocks) {
     if (load_block(block)) continue;
-    const bool essential = block.header.kind == BlockKind::events || block.header.kind == BlockKind::definitions;
+    const bool essential = block.header.kind != BlockKind::samples && block.header.kind != BlockKind::header;
     damage = "the file is damaged at byte " + std::to_string(block.offset) + " of " + std::to_string(file.size()) +
              (essential ? "; what was recorded after that is not shown" : "; memory samples or metadata are missing");
     if (!essential) continue;
@@ -121,8 +135,8 @@ void Capture::State::finish_metadata(const BlockList& list, bool complete) {
     }
   }
   if (list.trailer && complete) return;
-  metadata.end = Time{};
-  metadata.unknown_deallocations = 0;
+  metadata.end = aggregates ? aggregates->end : Time{};
+  metadata.unknown_deallocations = aggregates ? aggregates->unknown_deallocations : 0;
   for (const BlockPlace& block : events_blocks) {
     metadata.end = std::max(metadata.end, Time{block.header.summary.last_time});
     metadata.unknown_deallocations += block.header.summary.unknown_deallocations;
@@ -172,10 +186,12 @@ const Totals& Capture::totals() const { return state_->totals; }
 const std::vector<MemorySample>& Capture::memory_samples() const { return state_->samples; }
 const std::optional<std::string>& Capture::damage() const { return state_->damage; }
 void Capture::on_progress(std::function<void(double)> report) { state_->progress = std::move(report); }
+void Capture::require_events() const { state_->require_events(); }
 
 Capture::State& Capture::state() const { return *state_; }
 
 void Capture::State::for_each_events_block(Columns columns, const BlockReceiver& receive) {
+  require_events();
   EventSections sections;
   for (std::size_t i = 0; i < events_blocks.size(); ++i) {
     const BlockPlace& block = events_blocks[i];

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "capture/aggregates.h"
 #include "capture/block_list.h"
 #include "capture/event_decoder.h"
 
@@ -23,6 +24,7 @@ struct Capture::State {
   Metadata metadata;
   Definitions definitions;
   Totals totals;
+  std::optional<Aggregates> aggregates;
   std::vector<MemorySample> samples;
   std::optional<std::string> damage;
   std::function<void(double)> progress;
@@ -34,7 +36,8 @@ struct Capture::State {
   bool load_block(const format::BlockPlace& block);
   bool verify_events(const format::BlockPlace& block);
   bool load_metadata(const format::BlockPlace& block);
-  bool load_samples(std::span<const std::byte> raw);
+  bool load_aggregates(const format::BlockPlace& block);
+  void require_events() const;
   void add_totals(const format::EventsSummary& summary);
 
   // Calls `receive(entry, stored)` for each section until it returns false.
@@ -53,6 +56,7 @@ struct Capture::State {
   using BlockReceiver =
       std::function<format::EventDecoder::Result(const format::EventsSummary&, const format::EventSections&)>;
   // Unpacks the events blocks one by one until `receive` says otherwise. Notes damage, reports progress.
+  // Throws as require_events() does.
   void for_each_events_block(Columns columns, const BlockReceiver& receive);
 
   void report(double fraction) const {

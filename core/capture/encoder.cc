@@ -12,10 +12,10 @@
 #include <algorithm>
 #include <string>
 
+#include "capture/block_writer.h"
 #include "capture/columns.h"
 #include "capture/definitions_codec.h"
 #include "capture/format.h"
-#include "capture/metadata_codec.h"
 
 namespace memray {
 namespace {
@@ -25,22 +25,17 @@ using namespace format;
 constexpr std::size_t kSamplesPerBlock = 4096;
 constexpr std::size_t kLargestBlock = std::size_t{4} << 20;  // far from kMaxSectionBytes, whatever the columns take
 
-std::int64_t time_units(Time time) {
-  const std::int64_t ns = nanoseconds(time);
-  return ns >= 0 ? ns / kTimeUnit : -((-ns + kTimeUnit - 1) / kTimeUnit);
-}
-
 }  // namespace
 
 struct Encoder::State {
-  State(const Definitions& d, const EncoderOptions& o, std::function<void(const Block&)> e)
-      : definitions(d), options(o), emit(std::move(e)), definitions_writer(d) {
+  State(const Definitions& d, const EncoderOptions& o, std::function<void(const Block&)> emit)
+      : definitions(d), options(o), out(o.compress, std::move(emit)), definitions_writer(d) {
     options.block_bytes = std::min(options.block_bytes, kLargestBlock);
   }
 
   const Definitions& definitions;
   EncoderOptions options;
-  std::function<void(const Block&)> emit;
+  BlockWriter out;
   DefinitionsWriter definitions_writer;
 
   // The events block under construction.
@@ -54,50 +49,12 @@ struct Encoder::State {
   std::vector<MemorySample> samples;
   std::optional<Metadata> metadata_update;
 
-  ByteWriter index;
-  std::uint64_t offset = 0;
-  std::uint64_t unknown_deallocations = 0;
-
-  void write(BlockKind kind, const ByteWriter& bytes) {
-    offset += bytes.size();
-    emit({kind, bytes.bytes()});
-  }
-
-  // An entry of the index is where the block is and its header.
-  void write_indexed(BlockKind kind, const ByteWriter& block) {
-    const std::size_t header_size = block_header_size(block.bytes());
-    index.u64(offset);
-    index.raw(block.bytes().data(), header_size);
-    write(kind, block);
-  }
-
-  void write_file_header(const Metadata& metadata) {
-    ByteWriter out;
-    out.raw(kSignature.data(), kSignature.size());
-    out.u16(kMajor);
-    out.u16(kMinor);
-    out.u32(0);
-    const ByteWriter block = metadata_block(BlockKind::header, metadata);
-    index.u64(out.size());
-    index.raw(block.bytes().data(), block_header_size(block.bytes()));
-    out.raw(block.bytes().data(), block.size());
-    write(BlockKind::header, out);
-  }
-
-  ByteWriter metadata_block(BlockKind kind, const Metadata& metadata) const {
-    ByteWriter out;
-    write_metadata(out, metadata);
-    BlockBuilder block(kind, options.compress);
-    block.add_section(SectionId::metadata, out.bytes());
-    return block.finish();
-  }
-
   void write_definitions() {
     for (;;) {
       BlockBuilder block(BlockKind::definitions, options.compress);
       definitions_writer.write(block);
       if (block.empty()) return;
-      write_indexed(BlockKind::definitions, block.finish());
+      out.add(BlockKind::definitions, block.finish().bytes());
     }
   }
 
@@ -109,7 +66,7 @@ struct Encoder::State {
     block.add_section(SectionId::address_codes, addresses.codes());
     block.add_section(SectionId::address_deltas, addresses.deltas());
     block.add_section(SectionId::times, times.bytes());
-    write_indexed(BlockKind::events, block.finish(&summary));
+    out.add(BlockKind::events, block.finish(&summary).bytes());
 
     EventsSummary next;
     next.first_event = summary.first_event + summary.events;
@@ -123,30 +80,13 @@ struct Encoder::State {
     times = {};
   }
 
-  void write_samples() {
-    if (samples.empty()) return;
-    ByteWriter out;
-    MemorySample previous;
-    for (const MemorySample& sample : samples) {
-      out.varint(encode_delta(static_cast<std::uint64_t>(nanoseconds(sample.time)),
-                              static_cast<std::uint64_t>(nanoseconds(previous.time))));
-      out.varint(memray::index(sample.process));
-      out.varint(encode_delta(sample.rss, previous.rss));
-      out.varint(encode_delta(sample.heap, previous.heap));
-      previous = sample;
-    }
-    BlockBuilder block(BlockKind::samples, options.compress);
-    block.add_section(SectionId::samples, out.bytes());
-    write_indexed(BlockKind::samples, block.finish());
-    samples.clear();
-  }
-
   void flush() {
-    if (metadata_update) write_indexed(BlockKind::header, metadata_block(BlockKind::header, *metadata_update));
+    if (metadata_update) out.add_metadata(*metadata_update);
     metadata_update.reset();
     write_definitions();
     write_events();
-    write_samples();
+    out.add_samples(samples);
+    samples.clear();
   }
 
   void add(const Event& event) {
@@ -191,7 +131,6 @@ struct Encoder::State {
         tokens.varint(event.size);
         addresses.other(event.size, event.address);
         ++summary.unknown_deallocations;
-        ++unknown_deallocations;
         break;
       case Event::Kind::process_exec:
       case Event::Kind::process_exit:
@@ -233,7 +172,7 @@ struct Encoder::State {
 Encoder::Encoder(const Definitions& definitions, const Metadata& metadata, const EncoderOptions& options,
                  std::function<void(const Block&)> emit)
     : state_(std::make_unique<State>(definitions, options, std::move(emit))) {
-  state_->write_file_header(metadata);
+  state_->out.begin(metadata);
 }
 Encoder::~Encoder() = default;
 
@@ -254,23 +193,9 @@ void Encoder::finish(const Metadata& metadata) {
   State& s = *state_;
   s.metadata_update.reset();
   s.flush();
-
-  Tail tail;
-  tail.index_offset = s.offset;
-  BlockBuilder index(BlockKind::index, s.options.compress);
-  for (std::span<const std::byte> rest = s.index.bytes(); !rest.empty();) {
-    const std::size_t part = std::min<std::size_t>(rest.size(), kMaxSectionBytes);
-    index.add_section(SectionId::index, rest.first(part));
-    rest = rest.subspan(part);
-  }
-  s.write(BlockKind::index, index.finish());
-
-  tail.trailer_offset = s.offset;
-  ByteWriter end = s.metadata_block(BlockKind::trailer, metadata);
-  write_tail(end, tail);
-  s.write(BlockKind::trailer, end);
+  s.out.finish(metadata);
 }
 
-std::uint64_t Encoder::bytes_written() const { return state_->offset; }
+std::uint64_t Encoder::bytes_written() const { return state_->out.offset(); }
 
 }  // namespace memray

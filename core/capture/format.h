@@ -32,6 +32,12 @@ inline constexpr std::size_t kMaxSections = 32;
 inline constexpr std::uint32_t kMaxSectionBytes = 64u << 20;
 
 inline constexpr std::int64_t kTimeUnit = 100'000;  // nanoseconds: the resolution of event times
+constexpr std::int64_t time_units(Time time) {
+  const std::int64_t ns = nanoseconds(time);
+  return ns >= 0 ? ns / kTimeUnit : -((-ns + kTimeUnit - 1) / kTimeUnit);
+}
+// As a reader gets to see it.
+constexpr Time marked(Time time) { return Time{time_units(time) * kTimeUnit}; }
 
 enum class Codec : std::uint8_t { stored = 0, zstd = 1 };
 
@@ -53,6 +59,12 @@ enum class SectionId : std::uint8_t {
   times = 36,
   samples = 48,
   index = 64,
+  aggregate_totals = 80,
+  peak_sites = 81,
+  live_sites = 82,
+  kept_sites = 83,
+  allocated_sites = 84,
+  varying_sizes = 85,
 };
 
 // Codes of extended events, which follow a token of 0.

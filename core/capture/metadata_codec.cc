@@ -21,6 +21,7 @@ void for_each_field(M& m, F&& field) {
   field("python_allocator", m.python_allocator);
   field("native_traces", m.native_traces);
   field("trace_python_allocators", m.trace_python_allocators);
+  field("aggregated", m.aggregated);
   field("main_thread", m.main_thread);
   field("ending", m.ending.kind);
   field("ending_code", m.ending.code);

@@ -71,6 +71,8 @@ Collector::Collector(Session& session, Sink& sink, const Metadata& metadata)
   if (sink_.input() == Sink::Input::blocks) {
     encoder_ = std::make_unique<Encoder>(definitions_, metadata_, EncoderOptions{},
                                          [this](const Block& block) { receive(block); });
+  } else {
+    sink_status_ = sink_.describe(metadata_, definitions_);
   }
 }
 
@@ -97,7 +99,8 @@ bool Collector::drain(bool last) {
     streams_.collect_dead([this](const Stream& stream) { return thread_alive(stream); },
                           streams_.chunks_in_use() > session::kBaseChunks / 2);
   }
-  if (encoder_ && std::exchange(metadata_changed_, false)) encoder_->update_metadata(metadata_);
+  if (std::exchange(metadata_changed_, false)) describe();
+  if (sink_status_.ok()) sink_status_ = sink_.tick();
   return busy;
 }
 
@@ -327,6 +330,14 @@ void Collector::hand_over() {
   matcher_.clear();
 }
 
+void Collector::describe() {
+  if (encoder_) {
+    encoder_->update_metadata(metadata_);
+  } else if (sink_status_.ok()) {
+    sink_status_ = sink_.describe(metadata_, definitions_);
+  }
+}
+
 void Collector::receive(const Block& block) {
   if (sink_status_.ok()) sink_status_ = sink_.write(block);
 }
@@ -350,7 +361,7 @@ std::string Collector::failure() const {
 }
 
 void Collector::sample() {
-  if (!encoder_) return;
+  if (!sink_status_.ok()) return;
   const auto sampled = [](const Image& image) { return image.recording() && !image.replaced; };
   const auto processes = static_cast<std::uint64_t>(std::ranges::count_if(images_, sampled));
   const Time time = clock_.time_of(session_.now());
@@ -360,7 +371,12 @@ void Collector::sample() {
     if (!rss) continue;
     // What processes have touched of the session's memory is known for all together.
     const std::uint64_t own = streams_.touched_bytes() / processes;
-    encoder_->sample({time, image.process(), *rss > own ? *rss - own : *rss, matcher_.live_bytes()});
+    const MemorySample sample{time, image.process(), *rss > own ? *rss - own : *rss, matcher_.live_bytes()};
+    if (encoder_) {
+      encoder_->sample(sample);
+    } else {
+      sink_status_ = sink_.sample(sample);
+    }
   }
 }
 
@@ -371,7 +387,7 @@ void Collector::flush() {
 // What is recorded is safe before files that others made are read.
 void Collector::resolve_symbols() {
   flush();
-  if (encoder_ && sink_status_.ok()) symbols::resolve(definitions_, module_files_, on_progress);
+  if (sink_status_.ok()) symbols::resolve(definitions_, module_files_, on_progress);
 }
 
 void Collector::finish(const Ending& ending) {

@@ -70,6 +70,7 @@ class Collector {
   void apply(Stream& stream);
   void end_image(Image& image, bool exec, Time time);
   void hand_over();
+  void describe();
   void resolve_symbols();
   void receive(const Block& block);
 

@@ -33,10 +33,18 @@ Time time_of(const EventSections& sections, std::uint64_t event) {
   return Time{units * format::kTimeUnit};
 }
 
+Snapshot aggregated_peak(const Capture::State& state, const SnapshotOptions& options) {
+  if (!state.aggregates) return {};
+  Snapshot snapshot = group_sites(state.definitions, state.aggregates->peak, options);
+  snapshot.time = state.aggregates->peak_time;
+  return snapshot;
+}
+
 }  // namespace
 
 Snapshot peak(const Capture& capture, const SnapshotOptions& options) {
   Capture::State& state = capture.state();
+  if (state.metadata.aggregated) return aggregated_peak(state, options);
   const EventsSummary highest = highest_block(state.events_blocks);
   LiveSites live(state.definitions, false);
   Time time{};

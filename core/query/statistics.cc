@@ -85,24 +85,35 @@ void count_packages(const Capture& capture, const std::vector<SiteId>& order, co
   statistics.top_packages_by_count = top(totals, largest, &PackageTotal::count);
 }
 
-}  // namespace
+struct Allocated {
+  SiteTotals by_site;
+  std::map<std::uint64_t, std::uint64_t> varying_sizes;
+};
 
-Statistics statistics(const Capture& capture, std::size_t largest) {
+Allocated allocated_by_sites(Capture::State& state) {
   using format::EventDecoder;
-  Capture::State& state = capture.state();
-  const Definitions& definitions = state.definitions;
-  AllocatedSites allocated(definitions);
+  if (state.metadata.aggregated) {
+    if (!state.aggregates) return {};
+    return {state.aggregates->allocated, state.aggregates->varying_sizes};
+  }
+  AllocatedSites allocated(state.definitions);
   const auto apply = [&](const format::EventsSummary& block, const format::EventSections& sections) {
     const bool sound = allocated.apply(block, sections.events.bytes());
     return sound ? EventDecoder::Result::done : EventDecoder::Result::malformed;
   };
   state.for_each_events_block(Columns::none, apply);
+  const auto& sizes = allocated.varying_sizes();
+  return {allocated.totals(), {sizes.begin(), sizes.end()}};
+}
 
-  const std::vector<SiteTotal> sites = allocated.totals();
+}  // namespace
+
+Statistics statistics(const Capture& capture, std::size_t largest) {
+  const Definitions& definitions = capture.definitions();
+  auto [sites, count_by_size] = allocated_by_sites(capture.state());
   std::vector<SiteId> order;  // of first allocation: that of their numbers
   for (std::uint32_t i = 0; i < sites.size(); ++i)
     if (sites[i].count != 0) order.push_back(SiteId{i});
-  auto count_by_size = allocated.varying_sizes();
 
   Statistics statistics;
   statistics.peak_bytes = capture.totals().peak_bytes;

@@ -1,6 +1,8 @@
 // dump make SEED EVENTS BLOCK_BYTES COMPRESS PATH: writes a capture of random events.
+// dump aggregate SEED EVENTS PATH: writes what the same events add up to.
 // dump read PATH: prints a capture as reader.py does, with memray's own reader.
 #include <fmt/core.h>
+#include <memray/aggregate_encoder.h>
 #include <memray/capture.h>
 
 #include <cstdlib>
@@ -8,6 +10,7 @@
 #include <string_view>
 
 #include "../unit/capture/streams.h"
+#include "capture/capture_state.h"
 
 namespace {
 
@@ -81,6 +84,26 @@ void print_definitions(const Capture& capture) {
   });
 }
 
+void print_aggregates(const Aggregates& a) {
+  std::size_t number = 0;
+  const auto print = [&](const std::string& entry) { print_entry("aggregates", number++, entry); };
+  print(
+      fmt::format("{{\"totals\": {{\"events\": {}, \"allocations\": {}, \"deallocations\": {}, \"unknown\": {}, "
+                  "\"allocated_bytes\": {}, \"peak_bytes\": {}, \"peak_time\": {}, \"end\": {}}}}}",
+                  a.totals.events, a.totals.allocations, a.totals.deallocations, a.unknown_deallocations,
+                  a.totals.allocated_bytes, a.totals.peak_bytes, nanoseconds(a.peak_time), nanoseconds(a.end)));
+  const auto print_sites = [&](std::string_view name, const SiteTotals& totals) {
+    for (std::size_t i = 0; i < totals.size(); ++i)
+      if (totals[i].count != 0)
+        print(fmt::format("{{\"{}\": {}, \"bytes\": {}, \"count\": {}}}", name, i, totals[i].bytes, totals[i].count));
+  };
+  print_sites("peak", a.peak);
+  print_sites("live", a.live);
+  print_sites("kept", a.kept);
+  print_sites("allocated", a.allocated);
+  for (const auto& [size, count] : a.varying_sizes) print(fmt::format("{{\"size\": {}, \"count\": {}}}", size, count));
+}
+
 void print_event(const Event& e) {
   constexpr const char* kKinds[] = {"allocation", "deallocation", "partial", "unknown", "exec", "exit"};
   fmt::print("{{\"kind\": \"{}\", \"size\": {}, \"thread\": {}, \"time\": {}", kKinds[static_cast<int>(e.kind)], e.size,
@@ -103,10 +126,27 @@ int read(const std::string& path) {
              !capture.damage(), nanoseconds(m.end), json_text(m.command_line), static_cast<int>(m.ending.kind),
              m.ending.code);
   print_definitions(capture);
+  if (capture.state().aggregates) print_aggregates(*capture.state().aggregates);
+  if (m.aggregated) return 0;
   capture.events(Columns::all, [](std::span<const Event> events) {
     for (const Event& event : events) print_event(event);
     return true;
   });
+  return 0;
+}
+
+void write(const test::Bytes& bytes, const std::string& path) {
+  std::ofstream(path, std::ios::binary).write(bytes.all.data(), static_cast<std::streamsize>(bytes.all.size()));
+}
+
+int aggregate(unsigned seed, std::size_t events, const std::string& path) {
+  test::Stream stream;
+  test::StreamMaker(stream, seed).make(events);
+  test::Bytes bytes;
+  AggregateEncoder encoder(stream.definitions);
+  encoder.events(stream.events);
+  encoder.write(test::final_metadata(), test::append_to(bytes));
+  write(bytes, path);
   return 0;
 }
 
@@ -120,8 +160,7 @@ int make(unsigned seed, std::size_t events, std::size_t block_bytes, bool compre
   const std::vector<Location> inlined = {{d.add_string("inner"), d.add_string("a.cc"), 3},
                                          {d.add_string("outer"), {}, 9}};
   d.set_locations(FrameId{3}, inlined);
-  test::Bytes bytes = test::encode(stream, {block_bytes, compress});
-  std::ofstream(path, std::ios::binary).write(bytes.all.data(), static_cast<std::streamsize>(bytes.all.size()));
+  write(test::encode(stream, {block_bytes, compress}), path);
   return 0;
 }
 
@@ -133,6 +172,10 @@ int main(int argc, char** argv) {
   if (args.size() == 6 && args[0] == "make")
     return make(static_cast<unsigned>(std::stoul(args[1])), std::stoul(args[2]), std::stoul(args[3]), args[4] == "1",
                 args[5]);
-  fmt::print(stderr, "usage: dump make SEED EVENTS BLOCK_BYTES COMPRESS PATH\n       dump read PATH\n");
+  if (args.size() == 4 && args[0] == "aggregate")
+    return aggregate(static_cast<unsigned>(std::stoul(args[1])), std::stoul(args[2]), args[3]);
+  fmt::print(stderr,
+             "usage: dump make SEED EVENTS BLOCK_BYTES COMPRESS PATH\n       dump aggregate SEED EVENTS PATH\n       "
+             "dump read PATH\n");
   return 2;
 }

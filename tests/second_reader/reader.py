@@ -14,7 +14,9 @@ import zlib
 
 MASK = (1 << 64) - 1
 SIGNATURE = b"\x93MRAY\r\n\x1a"
-HEADER, DEFINITIONS, EVENTS, SAMPLES, INDEX, TRAILER = range(6)
+HEADER, DEFINITIONS, EVENTS, SAMPLES, INDEX, TRAILER, AGGREGATES = range(7)
+SITE_TABLES = {81: "peak", 82: "live", 83: "kept", 84: "allocated"}
+TOTALS = ("events", "allocations", "deallocations", "unknown", "allocated_bytes", "peak_bytes")
 MUNMAP_OF = {10: 11, 12: 15, 13: 15, 14: 15}
 
 
@@ -161,6 +163,7 @@ class Reader:
         self.located = []
         self.samples = []
         self.events_blocks = []
+        self.aggregates = []
         self.finished = False
         self.read_blocks()
 
@@ -179,6 +182,9 @@ class Reader:
                 self.events_blocks.append(block)
             elif block.kind == SAMPLES:
                 self.read_samples(block.section(48))
+            elif block.kind == AGGREGATES:
+                expect(not self.aggregates, "a second aggregates block")
+                self.aggregates = list(self.read_aggregates(block))
             elif block.kind == INDEX:
                 index_offset = offset
                 expect(block.sections.get(64, b"") == b"".join(headers), "index says something else")
@@ -207,6 +213,28 @@ class Reader:
             rss = (rss + section.signed()) & MASK
             heap = (heap + section.signed()) & MASK
             self.samples.append({"time": time, "process": process, "rss": rss, "heap": heap})
+
+    def read_aggregates(self, block):
+        section = block.section(80)
+        totals = {key: section.varint() for key in TOTALS}
+        yield {"totals": {**totals, "peak_time": section.signed(), "end": section.signed()}}
+        for ident, name in SITE_TABLES.items():
+            section, site = block.section(ident), 0
+            sums = [0, 0]
+            while section.more():
+                site += section.varint()
+                count = section.varint()
+                size = (count * (self.sites[site]["size"] or 0) + section.signed()) & MASK
+                yield {name: site, "bytes": size, "count": count}
+                sums = [(sums[0] + size) & MASK, sums[1] + count]
+            if name == "peak":
+                expect(sums[0] == totals["peak_bytes"], "bytes at the peak")
+            if name == "allocated":
+                expect(sums == [totals["allocated_bytes"], totals["allocations"]], "allocated bytes")
+        section, size = block.section(85), 0
+        while section.more():
+            size += section.varint()
+            yield {"size": size, "count": section.varint()}
 
     def read_definitions(self, block):
         readers = {
@@ -346,7 +374,7 @@ class Reader:
 
 def lines(reader):
     yield {"metadata": reader.metadata, "finished": reader.finished}
-    tables = ("strings", "frames", "stacks", "sites", "threads", "processes", "modules", "samples")
+    tables = ("strings", "frames", "stacks", "sites", "threads", "processes", "modules", "samples", "aggregates")
     yield from ({"table": t, "number": n, "entry": e} for t in tables for n, e in enumerate(getattr(reader, t)))
     yield from reader.events()
 

@@ -1,5 +1,6 @@
 """Two readers, one document: they must agree on every capture."""
 
+import collections
 import json
 import os
 import pathlib
@@ -47,3 +48,65 @@ def test_both_readers_agree_on_what_is_left_of_a_cut_file(tmp_path, kept):
     path.write_bytes(data[: int(len(data) * kept)])
     ours, theirs = compare(path)
     assert not ours["finished"] and not theirs["finished"]
+
+
+def added_up(lines):
+    """What the events of a capture add up to, as a table of aggregates has it."""
+    tables = {name: collections.defaultdict(lambda: [0, 0]) for name in ("peak", "live", "kept", "allocated")}
+    live, sizes = {}, collections.Counter()  # live: number -> [site, size, pieces]
+    counts = collections.Counter()
+    site_table = [line["entry"] for line in lines if line.get("table") == "sites"]
+    thread_table = [line["entry"] for line in lines if line.get("table") == "threads"]
+    highest = held = end = peak_time = 0
+
+    def add(name, blocks):
+        for site, size, pieces in blocks:
+            tables[name][site][0] += size
+            tables[name][site][1] += pieces
+
+    for event in (line for line in lines if "kind" in line):
+        kind = event["kind"]
+        counts[kind] += 1
+        if kind == "allocation":
+            live[event["number"]] = [event["site"], event["size"], 1]
+            add("allocated", [live[event["number"]]])
+            held += event["size"]
+            if site_table[event["site"]]["size"] is None:
+                sizes[event["size"]] += 1
+        elif kind == "deallocation":
+            held -= live.pop(event["number"])[1]
+        elif kind == "partial":
+            live[event["number"]][1] -= event["size"]
+            live[event["number"]][2] = event["pieces"]
+            held -= event["size"]
+        elif kind in ("exec", "exit"):
+            gone = [n for n, block in live.items() if thread_table[site_table[block[0]]["thread"]]["process"] == event["process"]]
+            blocks = [live.pop(n) for n in gone]
+            held -= sum(block[1] for block in blocks)
+            if kind == "exit":
+                add("kept", blocks)
+        end = max(end, event["time"])
+        if held >= highest:
+            highest, peak_time = held, event["time"]
+            tables["peak"].clear()
+            add("peak", live.values())
+    add("live", live.values())
+    totals = {"events": sum(counts.values()), "allocations": counts["allocation"], "deallocations": counts["deallocation"]}
+    totals |= {"unknown": counts["unknown"], "peak_bytes": highest, "peak_time": peak_time, "end": end}
+    totals["allocated_bytes"] = sum(size for size, _ in tables["allocated"].values())
+    yield {"totals": totals}
+    for name, table in tables.items():
+        yield from ({name: site, "bytes": size, "count": count} for site, (size, count) in sorted(table.items()))
+    yield from ({"size": size, "count": count} for size, count in sorted(sizes.items()))
+
+
+@pytest.mark.parametrize("seed, events", [(1, 0), (2, 1), (8, 300), (9, 3000)])
+def test_aggregates_are_what_the_events_add_up_to(tmp_path, seed, events):
+    full, totals = tmp_path / "full.bin", tmp_path / "totals.bin"
+    run(DUMP, "make", seed, events, 3000, 1, full)
+    run(DUMP, "aggregate", seed, events, totals)
+    ours, theirs = compare(totals)
+    assert ours["finished"] and theirs["finished"] and theirs["metadata"]["aggregated"] == "1"
+    tables = [json.loads(line) for line in run(sys.executable, READER, totals)]
+    got = [line["entry"] for line in tables if line.get("table") == "aggregates"]
+    assert got == list(added_up([json.loads(line) for line in run(sys.executable, READER, full)]))

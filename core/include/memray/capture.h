@@ -55,6 +55,7 @@ struct Metadata {
   std::string python_allocator;  // "pymalloc", "malloc", "mimalloc", "pymalloc debug", ..., or ""
   bool native_traces = false;
   bool trace_python_allocators = false;
+  bool aggregated = false;  // totals only: made with --aggregate
   ThreadId main_thread{};
   Ending ending;
   std::uint64_t dropped_events = 0;  // lost on purpose, under --on-overrun=drop
@@ -100,10 +101,14 @@ class Capture {
   const Totals& totals() const;
   const std::vector<MemorySample>& memory_samples() const;  // in order of time
 
+  // Throws CaptureError if the capture has totals but no events: see Metadata::aggregated.
+  void require_events() const;
+
   // One line for the user if part of the file could not be read.
   const std::optional<std::string>& damage() const;
 
   // Calls `receive` with events in order, a few thousand at a time, until it returns false or all are read.
+  // Throws as require_events() does.
   // The span is valid during the call. Fields of columns not asked for are zero.
   void events(Columns columns, const std::function<bool(std::span<const Event>)>& receive) const;
 

@@ -23,6 +23,7 @@ enum class BlockKind : std::uint8_t {
   samples = 3,
   index = 4,    // written once, near the end
   trailer = 5,  // the last bytes
+  aggregates = 6,
 };
 
 // Bytes to append to the capture, just as they stand in a file.
@@ -54,8 +55,15 @@ class Sink {
 
   virtual Status write(const Block&) { return {}; }
 
-  // `definitions` covers everything the events name.
+  // For `Input::events`. What is known of the recording: called before the first events, and again when something more
+  // became known. `definitions` is one object, from here until `finish` has returned.
+  virtual Status describe(const Metadata&, const Definitions&) { return {}; }
+
+  // For `Input::events`. `definitions` covers everything the events name.
   virtual Status events(std::span<const Event>, const Definitions&) { return {}; }
+
+  // For `Input::events`; samples come in order of time.
+  virtual Status sample(const MemorySample&) { return {}; }
 
   // Every 10 to 50 ms.
   virtual Status tick() { return {}; }

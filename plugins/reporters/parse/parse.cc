@@ -98,6 +98,7 @@ class Parse : public Reporter {
       throw ReportError("this prints a line for every record: redirect it to a file, or pipe it to another program");
 
     const Capture& capture = context.capture();
+    capture.require_events();
     Lines lines(context.out());
     Events events(lines, capture);
     add_header(lines, capture);

@@ -1,5 +1,5 @@
 // The capture in a file. --sink=file:PATH means the same as --output PATH.
-#include "output_file.h"
+#include "../common/output_file.h"
 
 #include <memray/sink.h>
 

@@ -1,6 +1,7 @@
 // Captures made to order, through the matcher and the encoder that real recordings go through.
 #pragma once
 
+#include <memray/aggregate_encoder.h>
 #include <memray/capture.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -110,14 +111,24 @@ class Recording {
       std::ofstream file(file_.path(), std::ios::binary);
       EncoderOptions options;
       options.block_bytes = block_bytes;
-      Encoder encoder(definitions, metadata, options, [&](const Block& block) {
-        file.write(reinterpret_cast<const char*>(block.bytes.data()), static_cast<std::streamsize>(block.bytes.size()));
-      });
+      Encoder encoder(definitions, metadata, options, [&](const Block& block) { write(file, block); });
       encoder.events(matcher.events());
       for (const MemorySample& sample : samples) encoder.sample(sample);
       metadata.end = now();
       metadata.unknown_deallocations = matcher.unknown_deallocations();
       encoder.finish(metadata);
+    }
+    return Capture(file_.path());
+  }
+
+  // The same, with totals in place of events.
+  Capture finish_aggregated() {
+    {
+      std::ofstream file(file_.path(), std::ios::binary);
+      AggregateEncoder encoder(definitions);
+      for (const Event& event : matcher.events()) encoder.events({&event, 1});
+      metadata.end = now();
+      encoder.write(metadata, [&](const Block& block) { write(file, block); });
     }
     return Capture(file_.path());
   }
@@ -130,6 +141,10 @@ class Recording {
   ThreadId thread;
 
  private:
+  static void write(std::ofstream& file, const Block& block) {
+    file.write(reinterpret_cast<const char*>(block.bytes.data()), static_cast<std::streamsize>(block.bytes.size()));
+  }
+
   TemporaryFile file_;
   std::uint64_t clock_ = 0;
 };

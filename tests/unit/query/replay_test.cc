@@ -225,7 +225,9 @@ TEST_CASE("peak and leaks of random programs are those of a naive replay") {
   CAPTURE(seed);
   RandomProgram program(seed);
   program.run(seed < 5 ? 40 : 2500);
-  const Capture capture = program.recording.finish();
+  const bool aggregated = GENERATE(false, true);
+  CAPTURE(aggregated);
+  const Capture capture = aggregated ? program.recording.finish_aggregated() : program.recording.finish();
   for (const bool merge : {true, false}) {
     CAPTURE(merge);
     check(peak(capture, {merge}), program.model.groups(program.model.at_peak, merge));
@@ -235,12 +237,25 @@ TEST_CASE("peak and leaks of random programs are those of a naive replay") {
   REQUIRE(capture.totals().peak_bytes == program.model.record);
 }
 
+TEST_CASE("a capture of totals says so where single events are asked for") {
+  RandomProgram program(1);
+  program.run(10);
+  const Capture capture = program.recording.finish_aggregated();
+  REQUIRE(capture.metadata().aggregated);
+  REQUIRE(capture.totals().events > 0);
+  const auto any = [](std::span<const Event>) { return true; };
+  REQUIRE_THROWS_WITH(capture.events(Columns::none, any), Catch::Contains("was recorded with --aggregate"));
+  REQUIRE_THROWS_WITH(capture.require_events(), Catch::Contains("record without --aggregate"));
+}
+
 TEST_CASE("statistics of random programs are those of their calls") {
   const auto seed = GENERATE(range(100u, 110u));
   CAPTURE(seed);
   RandomProgram program(seed);
   program.run(2000);
-  const Capture capture = program.recording.finish();
+  const bool aggregated = GENERATE(false, true);
+  CAPTURE(aggregated);
+  const Capture capture = aggregated ? program.recording.finish_aggregated() : program.recording.finish();
   const Statistics got = statistics(capture, 3);
 
   std::map<std::uint64_t, std::uint64_t> by_size;

@@ -45,17 +45,7 @@ Status OutputFile::open(const std::string& name, bool force) {
   if (exists && force) {
     final_ = follow_links(name);
     if (access(final_.c_str(), W_OK) != 0) return cannot_create(name, errno);
-    temporary_ = final_ + ".XXXXXX";
-    fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
-    if (fd_ < 0) {
-      const int error = errno;
-      temporary_.clear();
-      return cannot_create(name, error);
-    }
-    const mode_t mask = umask(0);
-    umask(mask);
-    fchmod(fd_, kMode & ~mask);
-    return {};
+    return begin_temporary();
   }
   fd_ = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
   if (fd_ >= 0) return {};
@@ -64,6 +54,19 @@ Status OutputFile::open(const std::string& name, bool force) {
         "output file {} already exists; overwrite it with -f (--force), from Python with overwrite=True", name));
   }
   return cannot_create(name, errno);
+}
+
+Status OutputFile::begin_temporary() {
+  std::string temporary = final_ + ".XXXXXX";
+  const int fd = mkostemp(temporary.data(), O_CLOEXEC);
+  if (fd < 0) return cannot_create(name_, errno);
+  const mode_t mask = umask(0);
+  umask(mask);
+  fchmod(fd, kMode & ~mask);
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+  temporary_ = std::move(temporary);
+  return {};
 }
 
 Status OutputFile::publish() {
@@ -85,7 +88,21 @@ Status OutputFile::write(std::span<const std::byte> bytes) {
   return {};
 }
 
+Status OutputFile::replace(std::span<const std::byte> bytes) {
+  if (!regular_) return write(bytes);
+  if (temporary_.empty())
+    if (auto status = begin_temporary(); !status) return status;
+  Status status = write(bytes);
+  if (status) status = publish();
+  if (!status) {
+    unlink(temporary_.c_str());
+    temporary_.clear();
+  }
+  return status;
+}
+
 Status OutputFile::close() {
+  if (fd_ < 0) return {};
   const int result = ::close(fd_);
   fd_ = -1;
   return result == 0 ? Status() : write_failed(errno);

@@ -24,12 +24,17 @@ class OutputFile {
   Status open(const std::string& name, bool force);
   Status publish();
   Status write(std::span<const std::byte> bytes);  // all of it, or an error
+  // For a file that is written anew now and then: this is its content, in place of what it had, or it stays as it was.
+  Status replace(std::span<const std::byte> bytes);
+  // Whether that may be done more than once.
+  bool replaceable() const { return regular_; }
   Status close();
   void discard();  // leaves things as they were before `open`
 
   const std::string& name() const { return name_; }
 
  private:
+  Status begin_temporary();
   Status write_failed(int error) const;
 
   std::string name_;       // as the user knows it

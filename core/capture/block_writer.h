@@ -1,0 +1,42 @@
+// A capture's bytes in the making: the file header, blocks and their index, the trailer.
+#pragma once
+
+#include <memray/capture.h>
+#include <memray/sink.h>
+
+#include <functional>
+#include <span>
+
+#include "capture/format.h"
+
+namespace memray::format {
+
+class BlockWriter {
+ public:
+  BlockWriter(bool compress, std::function<void(const Block&)> emit) : compress_(compress), emit_(std::move(emit)) {}
+
+  bool compress() const { return compress_; }
+  std::uint64_t offset() const { return offset_; }
+
+  void begin(const Metadata& metadata);
+  // A block that the index lists.
+  void add(BlockKind kind, std::span<const std::byte> block);
+  void add_metadata(const Metadata& metadata);
+  void add_samples(std::span<const MemorySample> samples);
+  // Index and trailer.
+  void finish(const Metadata& metadata);
+
+ private:
+  ByteWriter metadata_block(BlockKind kind, const Metadata& metadata) const;
+  void write(BlockKind kind, std::span<const std::byte> bytes);
+
+  bool compress_;
+  std::function<void(const Block&)> emit_;
+  ByteWriter index_;
+  std::uint64_t offset_ = 0;
+};
+
+// Adds `raw` as sections of the same id, as many as its size asks for.
+void add_sections(BlockBuilder& block, SectionId id, std::span<const std::byte> raw);
+
+}  // namespace memray::format
