@@ -62,7 +62,6 @@ def test_long_options_may_be_abbreviated(memray):
 @pytest.mark.parametrize(
     "options",
     [
-        ["--aggregate"],
         ["--live"],
         ["--live-remote"],
         ["--trace-python-allocators"],
