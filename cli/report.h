@@ -39,6 +39,8 @@ class DeclaredOptions final : public ReporterOptions {
   void output_file_of_whole_name(std::string_view suffix) override;
   void captures(std::size_t min, std::size_t max) override;
 
+  Selection selection() const;
+
   // After the reporter has declared: adds the captures, links options that exclude each other.
   void complete();
 
@@ -50,6 +52,7 @@ class DeclaredOptions final : public ReporterOptions {
 
  private:
   DeclaredOption& add(std::string_view name);
+  void moment(std::string_view name, std::string_view help);
 
   Command& command_;
   std::map<std::string, DeclaredOption, std::less<>> options_;
@@ -88,7 +91,7 @@ class Context final : public ReportContext {
   std::int64_t integer(std::string_view name) const override { return options_.get(name).integer; }
   std::string text(std::string_view name) const override { return options_.get(name).text; }
   bool given(std::string_view name) const override { return options_.get(name).option->count() > 0; }
-  View view() const override;
+  Selection selection() const override { return options_.selection(); }
   std::ostream& out() const override { return out_; }
   bool out_is_terminal() const override;
   bool colour() const override;

@@ -78,8 +78,6 @@ Context::Context(std::string report, const DeclaredOptions& options, std::vector
   for (auto& capture : captures_) capture.on_progress([this](double fraction) { progress_.update(fraction); });
 }
 
-View Context::view() const { return options_.has("leaks") && options_.get("leaks").flag ? View::leaks : View::peak; }
-
 bool Context::out_is_terminal() const { return isatty(STDOUT_FILENO); }
 
 bool Context::colour() const {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <memray/text.h>
 
 #include <algorithm>
 #include <limits>
@@ -61,7 +62,41 @@ void DeclaredOptions::choice(std::string_view name, char short_name, std::vector
                         });
 }
 
-void DeclaredOptions::views() { flag("leaks", '\0', "What was never freed, instead of what was live at the peak"); }
+void DeclaredOptions::views() {
+  flag("leaks", '\0', "What was never freed, instead of what was live at the peak");
+  flag("temporary-allocations", '\0', "What was freed again at once: as --temporary-allocation-threshold 1");
+  integer("temporary-allocation-threshold", '\0', -1, -1, std::numeric_limits<std::int64_t>::max(),
+          "What was freed before its thread had made more than N other allocations; -1: off");
+  exclusive({"leaks", "temporary-allocations", "temporary-allocation-threshold"});
+  moment("from",
+         "Look at what happened after this moment: seconds since the start, or with a unit, as in 1.5s, 300ms, 2m");
+  moment("to", "Look at what happened up to this moment");
+}
+
+void DeclaredOptions::moment(std::string_view name, std::string_view help) {
+  auto& declared = add(name);
+  declared.option = command_.add_option(spelling(name, '\0'), declared.text, std::string(help))
+                        ->option_text(" TIME")
+                        ->check([](const std::string& text) -> std::string {
+                          return parse_duration(text) ? "" : text + " is not a time like 1.5s, 300ms or 2m";
+                        });
+}
+
+Selection DeclaredOptions::selection() const {
+  Selection selection;
+  if (!has("leaks")) return selection;
+  const std::int64_t threshold = get("temporary-allocation-threshold").integer;
+  if (get("leaks").flag) selection.view = View::leaks;
+  if (get("temporary-allocations").flag || threshold >= 0) selection.view = View::temporary;
+  if (threshold >= 0) selection.threshold = static_cast<std::uint64_t>(threshold);
+  const auto moment = [&](std::string_view name) -> std::optional<Time> {
+    const auto given = parse_duration(get(name).text);
+    return given ? std::optional(Time{*given}) : std::nullopt;
+  };
+  selection.from = moment("from");
+  selection.to = moment("to");
+  return selection;
+}
 
 void DeclaredOptions::output_file(std::string_view suffix) {
   output_suffix_ = suffix;

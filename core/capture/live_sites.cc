@@ -146,6 +146,7 @@ void LiveSites::end_process(std::uint32_t process, bool keep) {
 }
 
 void LiveSites::add(std::vector<SiteTotal>& totals, std::uint64_t number, LiveSite entry) {
+  if (number < first_counted_) return;
   const Apart* const apart = (entry.value & LiveSite::kApart) != 0 ? apart_.find(number) : nullptr;
   SiteTotal& total = totals[entry.site()];
   total.bytes += apart != nullptr ? apart->bytes : definitions_.site(SiteId{entry.site()}).size;

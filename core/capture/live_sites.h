@@ -43,6 +43,9 @@ class LiveSites {
   // Applies the first `events` events of a block; the blocks of a capture in order. False: these are no events.
   bool apply(const format::EventsSummary& summary, std::span<const std::byte> section, std::uint64_t events);
 
+  // Lets allocations before this one out of the totals.
+  void count_from(std::uint64_t number) { first_counted_ = number; }
+
   // By number of the site; a mapping in n pieces counts n.
   std::vector<SiteTotal> totals();
 
@@ -65,6 +68,7 @@ class LiveSites {
   const Definitions& definitions_;
   bool keep_at_exit_;
   std::uint64_t previous_site_ = 0;
+  std::uint64_t first_counted_ = 0;
   format::NumberWindow<LiveSite> window_;
   NumberMap<Apart> apart_;
   std::vector<SiteTotal> kept_;

@@ -6,7 +6,7 @@
 
 namespace memray::detail {
 
-static int failed(char** error, std::string_view prefix, const char* text) noexcept {
+static int failed(char** error, std::string_view prefix, const char* text, int code = 1) noexcept {
   const std::size_t length = std::strlen(text);
   auto* message = static_cast<char*>(std::malloc(prefix.size() + length + 1));
   if (message) {
@@ -14,13 +14,15 @@ static int failed(char** error, std::string_view prefix, const char* text) noexc
     std::memcpy(message + prefix.size(), text, length + 1);
   }
   *error = message;
-  return 1;
+  return code;
 }
 
 int run_reporter(Reporter& reporter, ReportContext& context, char** error) noexcept {
   *error = nullptr;
   try {
     return reporter.run(context);
+  } catch (const ReportUsageError& e) {
+    return failed(error, "", e.what(), 2);
   } catch (const ReportError& e) {
     return failed(error, "", e.what());
   } catch (const CaptureError& e) {

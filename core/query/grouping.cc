@@ -1,5 +1,7 @@
 #include "query/grouping.h"
 
+#include <utility>
+
 #include "capture/intern_table.h"
 
 namespace memray {
@@ -22,11 +24,11 @@ Key key_of(const Group& group) { return {group.stack, group.native_stack, group.
 
 }  // namespace
 
-Snapshot group_sites(const Definitions& definitions, std::span<const SiteTotal> held, const SnapshotOptions& options) {
-  Snapshot snapshot;
-  std::vector<Group>& groups = snapshot.groups;
+SiteGroups groups_of_sites(const Definitions& definitions, const SnapshotOptions& options) {
+  SiteGroups result{{}, std::vector<std::uint32_t>(definitions.sites())};
+  std::vector<Group>& groups = result.groups;
   InternTable table;
-  for (std::uint32_t i = 0; i < held.size(); ++i) {
+  for (std::uint32_t i = 0; i < definitions.sites(); ++i) {
     const Site& site = definitions.site(SiteId{i});
     const Key key{site.stack, site.native_stack, options.merge_threads ? kMergedThreads : site.thread, site.allocator};
     const std::uint64_t hash = hash_of(key);
@@ -36,13 +38,23 @@ Snapshot group_sites(const Definitions& definitions, std::span<const SiteTotal> 
       groups.push_back({key.stack, key.native_stack, key.thread, key.allocator, 0, 0});
       table.insert(hash, number, [&](std::uint32_t other) { return hash_of(key_of(groups[other])); });
     }
-    Group& group = groups[number];
+    result.of_site[i] = number;
+  }
+  return result;
+}
+
+Snapshot group_sites(const Definitions& definitions, std::span<const SiteTotal> held, const SnapshotOptions& options) {
+  SiteGroups sites = groups_of_sites(definitions, options);
+  Snapshot snapshot;
+  snapshot.groups = std::move(sites.groups);
+  for (std::uint32_t i = 0; i < held.size(); ++i) {
+    Group& group = snapshot.groups[sites.of_site[i]];
     group.bytes += held[i].bytes;
     group.count += held[i].count;
     snapshot.bytes += held[i].bytes;
     snapshot.count += held[i].count;
   }
-  std::erase_if(groups, [](const Group& group) { return group.count == 0; });
+  std::erase_if(snapshot.groups, [](const Group& group) { return group.count == 0; });
   return snapshot;
 }
 

@@ -9,8 +9,15 @@
 
 namespace memray {
 
-// The snapshot of sites that hold what `held` says, by number. Sites are numbered in the order in which they first
-// allocated, so that is the order of the groups.
+// Every group that the sites of a capture fall into, and which one each falls into. Sites are numbered in the order in
+// which they first allocated, so that is the order of the groups.
+struct SiteGroups {
+  std::vector<Group> groups;  // of 0 bytes
+  std::vector<std::uint32_t> of_site;
+};
+SiteGroups groups_of_sites(const Definitions& definitions, const SnapshotOptions& options);
+
+// The snapshot of sites that hold what `held` says, by number.
 Snapshot group_sites(const Definitions& definitions, std::span<const SiteTotal> held, const SnapshotOptions& options);
 
 }  // namespace memray

@@ -61,8 +61,4 @@ Snapshot peak(const Capture& capture, const SnapshotOptions& options) {
   return snapshot;
 }
 
-Snapshot snapshot(const Capture& capture, View view, const SnapshotOptions& options) {
-  return view == View::leaks ? leaks(capture, options) : peak(capture, options);
-}
-
 }  // namespace memray

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,9 +41,75 @@ Snapshot peak(const Capture& capture, const SnapshotOptions& options = {});
 // What was never freed: live at the end of recording, or when its process exited.
 Snapshot leaks(const Capture& capture, const SnapshotOptions& options = {});
 
-// Which snapshot a report is about.
-enum class View { peak, leaks };
-Snapshot snapshot(const Capture& capture, View view, const SnapshotOptions& options = {});
+// Short-lived ones: allocations that their own thread freed again after at most `threshold` further allocations of its
+// own. A mapping counts only if it was never unmapped in part.
+Snapshot temporary(const Capture& capture, std::uint64_t threshold = 1, const SnapshotOptions& options = {});
+
+// Those of them made after `from` and gone by `to`.
+Snapshot temporary_within(const Capture& capture, std::uint64_t threshold, Time from, Time to,
+                          const SnapshotOptions& options = {});
+
+// Of moments between the first and the last. A moment is after all events up to and including it; event times have a
+// resolution of 100 microseconds.
+
+// What was live at that moment.
+Snapshot live_at(const Capture& capture, Time time, const SnapshotOptions& options = {});
+// What was allocated after `from` and not freed by `to`; of processes that exited in between, what they leaked.
+Snapshot leaked_within(const Capture& capture, Time from, Time to, const SnapshotOptions& options = {});
+// What was live when live bytes were highest from `from` to `to`, both included; on ties the latest such moment.
+Snapshot peak_within(const Capture& capture, Time from, Time to, const SnapshotOptions& options = {});
+
+// What a report is about.
+enum class View { peak, leaks, temporary };
+struct Selection {
+  View view = View::peak;
+  std::uint64_t threshold = 1;   // of View::temporary
+  std::optional<Time> from, to;  // nothing: from the beginning, to the end
+  bool whole() const { return !from && !to; }
+};
+Snapshot snapshot(const Capture& capture, const Selection& selection, const SnapshotOptions& options = {});
+inline Snapshot snapshot(const Capture& capture, View view, const SnapshotOptions& options = {}) {
+  return snapshot(capture, Selection{view, 1, {}, {}}, options);
+}
+
+// Live sets over time, cut into slots by the moments of memory samples: slot 0 is before the first of `slots`, slot i
+// between slots[i - 1] and slots[i], and the last one, slot slots.size(), is the tail. Of more than `max_slots` samples
+// every k-th is taken.
+struct Interval {
+  std::uint32_t allocated_before = 0;               // slot
+  std::optional<std::uint32_t> deallocated_before;  // slot; nothing: never
+  std::int64_t count = 0;                           // below 0 where a mapping was cut into more pieces in that slot
+  std::uint64_t bytes = 0;
+};
+struct TemporalGroup {
+  Group group;  // `bytes` and `count` are those of the whole recording: leaked, or 0 for high water
+  std::vector<Interval> intervals;
+};
+struct Temporal {
+  std::vector<Time> slots;
+  std::vector<TemporalGroup> groups;
+  std::vector<std::uint64_t>
+      high_water;  // by slot, slots.size() + 1 of them: highest live bytes, its beginning included
+};
+enum class TemporalKind {
+  // An interval (a, d) is what was allocated in slot a and freed in slot d > a. Allocated within slots first to last
+  // and not freed by the end of last: the sum over first <= a <= last, and d > last or none.
+  leaks,
+  // An interval (a, d) is what a group contributes to the highest moment (on ties the latest) of each slot from a to
+  // d - 1 (none: to the last). The live set at the highest moment of slot s: the sum over a <= s < d.
+  high_water,
+};
+Temporal temporal(const Capture& capture, TemporalKind kind, std::size_t max_slots = 10000,
+                  const SnapshotOptions& options = {});
+
+// Memory over time: one point for each moment of sampling, or the highest values of every k of them. With the same
+// maximum, its points are those that cut `temporal` into slots.
+struct TimelinePoint {
+  Time time{};
+  std::uint64_t rss = 0;   // bytes, all processes together
+  std::uint64_t heap = 0;  // live recorded bytes
+};
+std::vector<TimelinePoint> timeline(const Capture& capture, std::size_t max_points = 10000);
 
 struct SizeBin {
   std::uint64_t min_bytes = 0;
@@ -102,5 +169,32 @@ struct DisplayFrame {
   FrameKind kind = FrameKind::python;
 };
 std::vector<DisplayFrame> display_stack(const Capture& capture, const Group& group);
+
+// "Thread 2 (worker)", with "of process 123" where there are several, or "merged thread".
+std::string thread_label(const Definitions& definitions, ThreadId thread);
+
+// Two snapshots, of two captures or of two moments of one, stack by stack. Stacks are the same if functions and files
+// are; lines only tell apart stacks that are the same otherwise, so a change elsewhere in a file makes no difference.
+struct DiffRow {
+  std::vector<DisplayFrame> stack;  // innermost first; as it is afterwards, or, where it is gone, as it was
+  std::uint64_t bytes_before = 0, bytes_after = 0;
+  std::uint64_t count_before = 0, count_after = 0;
+  std::int64_t change() const { return static_cast<std::int64_t>(bytes_after - bytes_before); }
+};
+struct Diff {
+  std::vector<DiffRow> rows;  // what grew first, from most growth to most shrinkage; equal ones included
+  std::uint64_t bytes_before = 0, bytes_after = 0;
+  std::uint64_t count_before = 0, count_after = 0;
+};
+Diff diff(const Capture& capture_before, const Snapshot& before, const Capture& capture_after, const Snapshot& after);
+
+// A snapshot by one property of its allocations, most bytes first. Frames: the innermost one decides.
+enum class GroupBy { stack, function, file, module, library, thread, process, allocator };
+struct Bucket {
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::uint64_t count = 0;
+};
+std::vector<Bucket> group_by(const Capture& capture, const Snapshot& snapshot, GroupBy property);
 
 }  // namespace memray

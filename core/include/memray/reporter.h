@@ -25,6 +25,12 @@ class ReportError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What was asked for contradicts itself: exit code 2.
+class ReportUsageError : public ReportError {
+ public:
+  using ReportError::ReportError;
+};
+
 // What a reporter tells the command line about itself.
 class ReporterOptions {
  public:
@@ -40,7 +46,8 @@ class ReporterOptions {
   // At most one of these options may be given.
   virtual void exclusive(std::vector<std::string> names) = 0;
 
-  // Adds --leaks; ReportContext::view() then tells which was chosen.
+  // Adds --leaks, --temporary-allocations, --temporary-allocation-threshold, --from and --to;
+  // ReportContext::selection() then tells what was chosen.
   virtual void views() = 0;
   // Adds -o/--output and -f/--force. The derived name is memray-<report>-<stem><suffix> beside the capture.
   virtual void output_file(std::string_view suffix) = 0;
@@ -62,7 +69,8 @@ class ReportContext {
   virtual std::int64_t integer(std::string_view name) const = 0;
   virtual std::string text(std::string_view name) const = 0;  // of text and choice options
   virtual bool given(std::string_view name) const = 0;        // on the command line, rather than by default
-  virtual View view() const = 0;
+  virtual Selection selection() const = 0;                    // goes straight into snapshot()
+  View view() const { return selection().view; }
 
   // Standard output. Writes after the reader went away (EPIPE) are dropped silently.
   virtual std::ostream& out() const = 0;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,16 @@ namespace memray {
 
 // SI units, three decimals: "960B", "8.986kB", "1.250GB".
 std::string size_text(std::uint64_t bytes);
+
+// What people write: "512", "1.5kB", "512MB", "2GB" (powers of 1000), "4KiB", "1GiB" (of 1024); capitals do not matter,
+// and neither does a missing B.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+
+// "1.5" and "1.5s", "300ms", "20us", "7ns", "2m", "1h", in nanoseconds.
+std::optional<std::int64_t> parse_duration(std::string_view text);
+
+// "1.234s", "12.5ms", "2m03.4s".
+std::string duration_text(std::int64_t nanoseconds);
 
 // Part of `whole` with two decimals: "12.34%". Of nothing, everything is 0%.
 std::string percent_text(std::uint64_t part, std::uint64_t whole);

@@ -18,7 +18,7 @@ class Top final : public memray::Reporter {
 
   int run(memray::ReportContext& context) override {
     const auto& capture = context.capture();
-    const auto snapshot = memray::snapshot(capture, context.view());
+    const auto snapshot = memray::snapshot(capture, context.selection());
     auto functions = memray::functions(capture, snapshot);
     std::stable_sort(functions.begin(), functions.end(),
                      [](const auto& a, const auto& b) { return a.own_bytes > b.own_bytes; });

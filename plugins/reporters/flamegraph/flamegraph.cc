@@ -18,15 +18,6 @@ struct Trees {
   std::vector<std::string> threads;
 };
 
-std::string thread_label(const Definitions& definitions, ThreadId id) {
-  const Thread& thread = definitions.thread(id);
-  const std::string_view name = definitions.string(thread.name);
-  std::string label = fmt::format("Thread {}", thread.number);
-  if (!name.empty()) label += fmt::format(" ({})", name);
-  if (definitions.processes() > 1) label += fmt::format(" of process {}", definitions.process(thread.process).pid);
-  return label;
-}
-
 Trees build_trees(const Capture& capture, Snapshot snapshot, bool inverted, bool split) {
   Trees trees;
   TreeBuilder all, without_imports;
@@ -131,7 +122,7 @@ class Flamegraph : public Reporter {
     const bool split = context.flag("split-threads");
     const bool leaks = context.view() == View::leaks;
 
-    Snapshot live = snapshot(capture, context.view(), {.merge_threads = !split});
+    Snapshot live = snapshot(capture, context.selection(), {.merge_threads = !split});
     Page page;
     page.title =
         fmt::format("memray - {}flamegraph report{}", inverted ? "inverted " : "", leaks ? " (memory leaks)" : "");

@@ -20,7 +20,7 @@ class FakeContext final : public ReportContext {
   std::int64_t integer(std::string_view name) const override { return integers.at(std::string(name)); }
   std::string text(std::string_view name) const override { return texts.at(std::string(name)); }
   bool given(std::string_view name) const override { return explicitly.contains(std::string(name)); }
-  View view() const override { return chosen_view; }
+  Selection selection() const override { return {chosen_view, 1, {}, {}}; }
   std::ostream& out() const override { return out_; }
   bool out_is_terminal() const override { return terminal; }
   bool colour() const override { return coloured; }

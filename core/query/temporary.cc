@@ -1,0 +1,109 @@
+// Allocations that are gone again at once. "At once" is counted in allocations of the same thread, so it does not
+// depend on how fast the machine is: each thread numbers its allocations, and the free of one whose number is at most
+// `threshold` behind the thread's latest makes it temporary.
+
+#include <memray/query.h>
+
+#include <limits>
+#include <vector>
+
+#include "capture/number_window.h"
+#include "query/grouping.h"
+#include "query/moment.h"
+
+namespace memray {
+namespace {
+
+struct Made {
+  static constexpr std::uint32_t kGone = 0xffff'ffff;
+  static constexpr std::uint32_t kCut = 0xffff'fffe;  // a mapping that was unmapped in part
+
+  std::uint64_t turn = 0;
+  std::uint32_t thread = kGone;
+
+  friend bool is_gone(const Made& made) { return made.thread == kGone; }
+  friend void mark_gone(Made& made) { made.thread = kGone; }
+};
+
+class Temporaries {
+ public:
+  // Counts those made since `first`.
+  Temporaries(const Definitions& definitions, std::uint64_t threshold, std::uint64_t first)
+      : threshold_(threshold), first_(first), turns_(definitions.threads()), totals_(definitions.sites()) {}
+
+  // False after `end`.
+  bool add(std::span<const Event> events, Time end) {
+    made_.prepare(events.size());
+    for (const Event& event : events) {
+      if (event.time > end) return false;
+      add(event);
+    }
+    return true;
+  }
+
+  const std::vector<SiteTotal>& totals() const { return totals_; }
+
+ private:
+  void add(const Event& event) {
+    switch (event.kind) {
+      case Event::Kind::allocation:
+        made_.append({++turn_of(event.thread), index(event.thread)});
+        break;
+      case Event::Kind::partial_deallocation:
+        if (Made* const made = made_.find(event.number)) made->thread = Made::kCut;
+        break;
+      case Event::Kind::deallocation:
+        release(event);
+        break;
+      default:
+        break;  // what a process leaves behind when it ends was not freed by a thread
+    }
+  }
+
+  void release(const Event& event) {
+    const Made* const made = made_.find(event.number);
+    if (made == nullptr) return;
+    const bool wanted = event.number >= first_;
+    if (wanted && made->thread == index(event.thread) && turn_of(event.thread) - made->turn <= threshold_) {
+      totals_[index(event.site)].bytes += event.size;
+      totals_[index(event.site)].count += 1;
+    }
+    made_.erase(event.number);
+  }
+
+  std::uint64_t& turn_of(ThreadId thread) {
+    if (index(thread) >= turns_.size()) return strange_;  // of a damaged capture
+    return turns_[index(thread)];
+  }
+
+  std::uint64_t threshold_;
+  std::uint64_t first_;
+  std::vector<std::uint64_t> turns_;  // allocations by thread
+  std::uint64_t strange_ = 0;
+  format::NumberWindow<Made> made_;
+  std::vector<SiteTotal> totals_;
+};
+
+}  // namespace
+
+Snapshot temporary_within(const Capture& capture, std::uint64_t threshold, Time from, Time to,
+                          const SnapshotOptions& options) {
+  const Capture::State& state = capture.state();
+  const bool from_start = from < Time{};
+  const std::uint64_t first = from_start ? 0 : allocations_until(state, moment_at(state, from));
+  Temporaries temporaries(capture.definitions(), threshold, first);
+  capture.events(Columns::thread | Columns::time,
+                 [&](std::span<const Event> events) { return temporaries.add(events, to); });
+  Snapshot snapshot = group_sites(capture.definitions(), temporaries.totals(), options);
+  snapshot.time = to;
+  return snapshot;
+}
+
+Snapshot temporary(const Capture& capture, std::uint64_t threshold, const SnapshotOptions& options) {
+  Snapshot snapshot =
+      temporary_within(capture, threshold, Time{-1}, Time{std::numeric_limits<std::int64_t>::max()}, options);
+  snapshot.time = capture.metadata().end;
+  return snapshot;
+}
+
+}  // namespace memray
