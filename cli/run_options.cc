@@ -100,6 +100,9 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
       ->option_text(" MS")
       ->check(CLI::Range(1, 3'600'000));
   command.add_flag("--native", run.native, "Record native stacks too: those of C, C++, Rust, ... code");
+  command.add_flag("--trace-python-allocators", run.trace_python_allocators,
+                   "Record every request to Python's own allocators, so every object, not only\n"
+                   "what they get from malloc");
   const auto* hooks_option =
       command.add_option("--hooks", hooks, "How allocator calls are seen (default: preload)")->option_text(" NAME,...");
   const auto* unwinders_option =

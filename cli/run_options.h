@@ -26,7 +26,8 @@ struct RunOptions {
   bool aggregate = false;
   bool startup = false;  // record the interpreter's start too
   bool native = false;   // native stacks besides whatever else is asked for
-  std::string python;    // "" for python3 on PATH
+  bool trace_python_allocators = false;
+  std::string python;  // "" for python3 on PATH
   int memory_interval_ms = 10;
 
   std::vector<std::string> hooks;      // empty for the default

@@ -62,7 +62,9 @@ std::string default_unwinder(const Finder& finder, const Target& target) {
 
 RunPlugins choose_plugins(const Installation& installation, const RunOptions& options, const Target& target) {
   const Finder finder(installation);
-  const auto hooks = options.hooks.empty() ? std::vector{default_hooks(finder, target)} : options.hooks;
+  auto hooks = options.hooks.empty() ? std::vector{default_hooks(finder, target)} : options.hooks;
+  if (options.trace_python_allocators && std::find(hooks.begin(), hooks.end(), "pymalloc") == hooks.end())
+    hooks.push_back("pymalloc");
   auto unwinders = options.unwinders.empty() ? std::vector{default_unwinder(finder, target)} : options.unwinders;
   if (options.native && std::find(unwinders.begin(), unwinders.end(), "native") == unwinders.end()) {
     std::erase(unwinders, "none");  // the default where the python unwinder is not installed

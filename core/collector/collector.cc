@@ -171,6 +171,8 @@ void Collector::read_definitions() {
         metadata_.python_allocator = value;
       } else if (key == "native_traces") {
         metadata_.native_traces = true;
+      } else if (key == "trace_python_allocators") {
+        metadata_.trace_python_allocators = true;
       } else {
         std::erase_if(metadata_.extra, [&key = key](const auto& entry) { return entry.first == key; });
         metadata_.extra.emplace_back(key, value);

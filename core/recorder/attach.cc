@@ -250,7 +250,9 @@ void start_recording() {
     if (unwinder && unwinder->recording_changed) unwinder->recording_changed(1);
   }
   for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
-    if (const char* name = process.hooks[i]->allocator_name()) describe("allocator", name);
+    const memray_hooks& hooks = *process.hooks[i];
+    if (const char* name = hooks.allocator_name()) describe("allocator", name);
+    if (hooks.recording_changed) hooks.recording_changed(1);
   }
   forget_modules();
   announce_modules();
@@ -268,7 +270,10 @@ void stop_recording() {
     if (unwinder && unwinder->recording_changed) unwinder->recording_changed(0);
   }
   write_mark(session::kStop);
-  for (std::uint32_t i = 0; i < process.hooks_count; ++i) process.hooks[i]->uninstall();
+  for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
+    if (process.hooks[i]->recording_changed) process.hooks[i]->recording_changed(0);
+    process.hooks[i]->uninstall();
+  }
 }
 
 void abandon_recording() { *process.recording = 0; }

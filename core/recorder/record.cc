@@ -13,6 +13,8 @@ namespace memray::recorder {
 
 namespace {
 
+__thread std::uint32_t inside;  // memray_inside()
+
 using session::Item;
 
 #define MEMRAY_COLD __attribute__((noinline, cold))
@@ -150,6 +152,9 @@ void objects_changed() {
   for (const memray_unwinder* unwinder : process.unwinders) {
     if (unwinder && unwinder->objects_changed) unwinder->objects_changed();
   }
+  for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
+    if (process.hooks[i]->objects_changed) process.hooks[i]->objects_changed();
+  }
   if (*process.recording) announce_modules();
 }
 
@@ -194,6 +199,9 @@ const memray_recorder& recorder_interface() {
       executing,
       exec_failed,
       thread_named,
+      reinterpret_cast<char*>(&inside) - static_cast<char*>(__builtin_thread_pointer()),
+      describe,
+      warn,
   };
   interface.recording = process.recording;
   return interface;

@@ -75,7 +75,24 @@ struct memray_recorder {
   /* The thread with this pthread_t, or the calling thread when `self` is nonzero, is called `name` from now on, and the
    * kernel knows. */
   void (*thread_named)(int self, unsigned long pthread, const char* name);
+
+  /* Where each thread has the word that memray_inside() reads, in bytes from its thread pointer. */
+  ptrdiff_t inside;
+
+  /* "key: value" about what is hooked, for the capture's metadata. */
+  void (*describe)(const char* key, const char* value);
+
+  /* One clear line for the user, on the collector's stderr. */
+  void (*warn)(const char* text);
 };
+
+/* Nonzero while the calling thread is in a real function whose own allocator calls are not to be recorded: what it gets
+ * from other allocators (jemalloc from mmap, Python's allocator from malloc) is part of the request that is recorded
+ * already. All hook backends share the word. Whoever finds it zero may set it around the real function; whoever finds
+ * it set records nothing. */
+static inline volatile uint32_t* memray_inside(const struct memray_recorder* recorder) {
+  return (volatile uint32_t*)(void*)((char*)__builtin_thread_pointer() + recorder->inside);
+}
 
 /* What a hook backend offers. All functions are called by the recorder, never concurrently. */
 struct memray_hooks {
@@ -99,6 +116,13 @@ struct memray_hooks {
 
   /* The allocator that answers malloc, for the capture's metadata: "glibc", "jemalloc", ... or "". */
   const char* (*allocator_name)(void);
+
+  /* Recording is about to start (nonzero) or has stopped (0). For backends that must not redirect anything before or
+   * after. May be NULL. */
+  void (*recording_changed)(int recording);
+
+  /* Objects were loaded or unloaded, as some backend has noticed. May be NULL. */
+  void (*objects_changed)(void);
 };
 
 #ifdef __cplusplus

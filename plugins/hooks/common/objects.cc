@@ -177,4 +177,13 @@ void* address(const Object& object, const ElfW(Sym) * symbol) {
   return value;
 }
 
+Definition find_from(const link_map* object, const char* name) {
+  for (; object; object = object->l_next) {
+    const Object view = read(object->l_addr, object->l_ld);
+    const ElfW(Sym)* symbol = find(view, name);
+    if (symbol && !is_memray(view)) return {object, address(view, symbol)};
+  }
+  return {};
+}
+
 }  // namespace memray::hooks::elf

@@ -54,6 +54,13 @@ const ElfW(Sym) * find(const Object& object, const char* name);
 // Where a symbol that `find` returned is; indirect functions are resolved.
 void* address(const Object& object, const ElfW(Sym) * symbol);
 
+// The first object from `object` on, in the order of symbol lookup and memray's own left out, that defines `name`.
+struct Definition {
+  const link_map* where = nullptr;
+  void* address = nullptr;
+};
+Definition find_from(const link_map* object, const char* name);
+
 inline bool defines(const Object& object, const char* name) { return find(object, name) != nullptr; }
 
 // The recorder's plugins: hooks, unwinders.

@@ -42,19 +42,8 @@ void* stand_in(std::size_t function) {
   return reinterpret_cast<void*>(absent);
 }
 
-struct Definition {
-  const link_map* where = nullptr;
-  void* address = nullptr;
-};
-
-Definition find_from(const link_map* object, const char* name) {
-  for (; object; object = object->l_next) {
-    const elf::Object view = elf::read(object->l_addr, object->l_ld);
-    const ElfW(Sym)* symbol = elf::find(view, name);
-    if (symbol && !elf::is_memray(view)) return {object, elf::address(view, symbol)};
-  }
-  return {};
-}
+using elf::Definition;
+using elf::find_from;
 
 const link_map* search_start() {
 #ifdef MEMRAY_INTERPOSE

@@ -5,10 +5,10 @@
 //
 // Calls within calls. glibc's malloc gets memory from the kernel without a hook being passed, so what is called in it
 // needs no attention, and malloc stays short. jemalloc's malloc calls mmap, glibc's reallocarray calls realloc, a
-// program's operator new calls malloc: there the outer call is what the program did, and `nested` keeps the inner one
-// out. `nested` is tested once per call and set only where needed.
+// program's operator new calls malloc: there the outer call is what the program did, and the word that memray_inside
+// gives keeps the inner one out. It is tested once per call and set only where needed.
 //
-// Exceptions. A program's own operator new may throw through our frame, and `nested` must not stay set. C++ would have
+// Exceptions. A program's own operator new may throw through our frame, and the word must not stay set. C++ would have
 // the compiler emit a cleanup, which needs the C++ runtime in a place where there may be none. All that is needed of it
 // is the personality routine, the function that the unwinder calls for each frame it is about to leave: ours clears the
 // flag and lets the unwinder go on.
@@ -27,20 +27,20 @@
 namespace memray::hooks {
 
 State state;
-thread_local bool nested = false;
 
 namespace {
 
 // Calls a real function whose own allocator calls are not recorded.
 template <typename Signature, typename... Arguments>
 inline auto call_quietly(Signature* function, Arguments... arguments) {
-  nested = true;
+  volatile std::uint32_t& inside = *memray_inside(state.recorder);
+  inside = 1;
   if constexpr (std::is_void_v<decltype(function(arguments...))>) {
     function(arguments...);
-    nested = false;
+    inside = 0;
   } else {
     const auto result = function(arguments...);
-    nested = false;
+    inside = 0;
     return result;
   }
 }
@@ -246,7 +246,7 @@ int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, un
 // in registers, so that one wrapper fits all forms.
 extern "C" [[gnu::used]] __attribute__((visibility("hidden"))) _Unwind_Reason_Code memray_leave_operator(
     int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception*, _Unwind_Context*) {
-  if ((actions & _UA_CLEANUP_PHASE) != 0) nested = false;
+  if ((actions & _UA_CLEANUP_PHASE) != 0) *memray_inside(state.recorder) = 0;
   return _URC_CONTINUE_UNWIND;
 }
 

@@ -30,15 +30,12 @@ struct State {
 };
 extern State state;
 
-// Set while the calling thread is in a real function whose own allocator calls are not to be recorded.
-extern thread_local bool nested;
-
 inline bool is_idle() {
   const volatile std::uint32_t* word = state.recording;
   return !word || *word == 0;
 }
 
-inline bool is_recording() { return !is_idle() && !nested; }
+inline bool is_recording() { return !is_idle() && *memray_inside(state.recorder) == 0; }
 
 void* hook_malloc(std::size_t size) MEMRAY_HOOK(malloc);
 void hook_free(void* p) MEMRAY_HOOK(free);

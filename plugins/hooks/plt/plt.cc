@@ -20,7 +20,8 @@ const char* attach(const memray_recorder* recorder) {
   return nullptr;
 }
 
-constexpr memray_hooks kHooks = {sizeof(memray_hooks), 0, attach, install_slots, uninstall_slots, 0, allocator_name};
+constexpr memray_hooks kHooks = {sizeof(memray_hooks), 0,       attach, install_slots, uninstall_slots, 0,
+                                 allocator_name,       nullptr, nullptr};
 
 }  // namespace
 

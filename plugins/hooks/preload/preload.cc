@@ -26,7 +26,8 @@ const char* install() {
 
 void uninstall() {}
 
-constexpr memray_hooks kHooks = {sizeof(memray_hooks), 0, attach, install, uninstall, 1, allocator_name};
+constexpr memray_hooks kHooks = {sizeof(memray_hooks), 0,       attach, install, uninstall, 1,
+                                 allocator_name,       nullptr, nullptr};
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 """What a hook plugin shows to the program: nothing but what it interposes, and needs nothing but libc.
 
-usage: check_exports.py PLUGIN plt|preload
+usage: check_exports.py PLUGIN BACKEND
 """
 
 import subprocess

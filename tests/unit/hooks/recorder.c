@@ -12,11 +12,12 @@
 struct seen seen[SEEN_MOST];
 uint32_t seen_count;
 uint32_t objects_changed_count, executing_count, exec_failed_count;
-char thread_name_seen[64];
+char thread_name_seen[64], described[512];
 
 static const struct memray_hooks* hooks;
 static volatile uint32_t* recording;
 static uint32_t clock_now;
+static __thread uint32_t inside __attribute__((tls_model("initial-exec")));
 static pid_t recorded_pid;
 
 static void add(struct seen event, void* frame) {
@@ -82,6 +83,12 @@ static void thread_named(int self, unsigned long pthread, const char* name) {
   if (self) snprintf(thread_name_seen, sizeof thread_name_seen, "%s", name);
 }
 
+static void describe(const char* key, const char* value) {
+  const size_t used = strlen(described);
+  snprintf(described + used, sizeof described - used, "%s=%s\n", key, value);
+}
+static void describe_warning(const char* text) { describe("warning", text); }
+
 static struct memray_recorder interface = {
     sizeof(struct memray_recorder),
     0,
@@ -98,6 +105,9 @@ static struct memray_recorder interface = {
     executing,
     exec_failed,
     thread_named,
+    0,
+    describe,
+    describe_warning,
 };
 
 /* dlopen must not be called before libc's constructor, which it would run with the wrong arguments. A preloaded plugin
@@ -120,13 +130,17 @@ const char* recorder_attach(const char* plugin) {
   }
   hooks = descriptor->interface;
   interface.recording = recording;
+  interface.inside = (char*)&inside - (char*)__builtin_thread_pointer();
   return hooks->attach(&interface);
 }
 
 const char* recorder_install(void) { return hooks->install(); }
 void recorder_uninstall(void) { hooks->uninstall(); }
 void recorder_set_recording(int on) {
-  if (recording) *recording = (uint32_t)on;
+  if (!recording || *recording == (uint32_t)on) return;
+  if (on && hooks->recording_changed) hooks->recording_changed(1);
+  *recording = (uint32_t)on;
+  if (!on && hooks->recording_changed) hooks->recording_changed(0);
 }
 int recorder_is_recording(void) { return (int)*recording; }
 const char* recorder_allocator_name(void) { return hooks->allocator_name(); }

@@ -30,6 +30,7 @@ extern struct seen seen[SEEN_MOST];
 extern uint32_t seen_count;
 extern uint32_t objects_changed_count, executing_count, exec_failed_count;
 extern char thread_name_seen[64];
+extern char described[512]; /* "key=value" lines */
 
 /* Loads the plugin and attaches it. Returns what attach says. */
 const char* recorder_attach(const char* plugin);
