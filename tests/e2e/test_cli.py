@@ -64,7 +64,6 @@ def test_long_options_may_be_abbreviated(memray):
     [
         ["--live"],
         ["--live-remote"],
-        ["--trace-python-allocators"],
         ["--hooks=plt,preload"],
         ["--hooks=plt,plt"],
         ["--hooks="],
