@@ -51,8 +51,12 @@ void check_conflicts(const RunOptions& options) {
   if (hooked("plt") && hooked("preload")) fail("--hooks: plt and preload both redirect malloc; choose one of them");
   if (options.unwinders.size() > 1 && unwound("none")) fail("--unwinders: none stands alone");
   if (options.native && unwound("none")) fail("--native and --unwinders=none contradict each other");
-  if (unwound("fp") && (options.native || unwound("native")))
-    fail("native and fp both make native stacks; choose one of them");
+  const char* native = options.native ? "native" : nullptr;
+  for (const char* name : {"native", "fp", "libunwind"}) {
+    if (!unwound(name) || (native && std::string_view(native) == name)) continue;
+    if (native) fail(fmt::format("{} and {} both make native stacks; choose one of them", native, name));
+    native = name;
+  }
   if (!options.output.empty() && options.sink == "file" && !options.sink_arguments.empty())
     fail("an output file is named twice: with -o and with --sink=file:PATH");
   if (options.what == RunOptions::What::program && !options.python.empty())

@@ -227,6 +227,7 @@ const memray_unwinder_host unwinder_host = {
     start_recording,
     stop_recording,
     name_thread,
+    set_quiet,
 };
 
 bool take_image(std::uint32_t forked_from) {

@@ -64,6 +64,7 @@ bool tell_modules();
 
 // record.cc
 void announce_modules();
+std::uint32_t set_quiet(std::uint32_t quiet);
 
 // names.cc
 void thread_named(int self, unsigned long pthread, const char* name);

@@ -180,6 +180,16 @@ void announce_modules() {
   if (unloaded) process.epoch.fetch_add(1, std::memory_order_acq_rel);
 }
 
+std::uint32_t set_quiet(std::uint32_t quiet) {
+  Thread* thread = this_thread;
+  if (reinterpret_cast<std::uintptr_t>(thread) <= 1) thread = *process.recording ? begin_thread() : nullptr;
+  if (!thread) return 0;
+  const std::uint32_t before = thread->busy;
+  thread->busy = quiet;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  return before;
+}
+
 void write_mark(std::uint8_t item) { record<false>({stamped(item, now())}, nullptr); }
 
 const memray_recorder& recorder_interface() {

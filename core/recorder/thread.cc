@@ -154,6 +154,7 @@ bool next_chunk(Thread* thread, std::uint32_t number) {
 }
 
 void add_pending(Thread* thread, const std::uint64_t* words, std::uint32_t count) {
+  if (thread->busy == MEMRAY_QUIET) return;
   const std::uint32_t at = thread->pending;
   if (at + count + 1 > kPendingWords) {
     process.control->dropped.fetch_add(1, std::memory_order_relaxed);

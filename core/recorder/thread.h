@@ -15,7 +15,8 @@ struct Thread {
   std::uint64_t* cursor = nullptr;  // next free word of the chunk
   std::uint64_t* end = nullptr;
   session::ChunkHeader* chunk = nullptr;
-  volatile std::uint32_t busy = 0;  // inside the recorder: whoever interrupts must not touch the chunk
+  // Inside the recorder: whoever interrupts must not touch the chunk. MEMRAY_QUIET: and is not heard.
+  volatile std::uint32_t busy = 0;
   std::uint32_t epoch = 0;
   void* stacks[MEMRAY_STACK_KINDS] = {};
   std::uint32_t depth[MEMRAY_STACK_KINDS] = {kUnknownDepth, kUnknownDepth};  // of the stacks as last written

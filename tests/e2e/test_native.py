@@ -1,4 +1,5 @@
 """`memray run --native`: native stacks in captures."""
+import shutil
 import sys
 
 import pytest
@@ -35,7 +36,60 @@ def test_without_native_there_are_no_native_stacks(memray, programs, tmp_path):
     assert all(event["native_stack"] == 0 for kind, event in recording.events if kind == "ALLOCATION")
 
 
-@pytest.mark.parametrize("options", [["--native", "--unwinders=none"], ["--native", "--unwinders=fp"], ["--unwinders=native,fp"]])
+def native_stacks(recording):
+    """For each allocation, in order: size and frames, innermost first, as (file, place in it)."""
+    modules = {value["module"]: value for kind, value in recording.lines if kind == "MODULE"}
+    places, stacks = {}, {0: ()}
+    for kind, value in recording.lines:
+        if kind == "FRAME" and value["kind"] == "native":
+            module = modules.get(value.get("module"), {"path": "", "start": 0})
+            places[value["frame"]] = (module["path"], value["address"] - module["start"])
+        elif kind == "STACK":
+            stacks[value["stack"]] = (places.get(value["frame"]), *stacks[value["parent"]])
+    return [(event["size"], stacks[event["native_stack"]]) for kind, event in recording.events if kind == "ALLOCATION"]
+
+
+SQL = """create table t(a, b); create index i on t(b);
+with recursive c(x) as (select 1 union all select x + 1 from c where x < 3000) insert into t select x, hex(x) from c;
+select count(*), max(length(g)) from (select group_concat(b) as g from t group by a % 10 order by g);"""
+
+
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="sqlite3 is not installed")
+def test_libunwind_sees_the_same(memray, tmp_path):
+    ours, theirs = (
+        native_stacks(record(memray, tmp_path, ["sqlite3", ":memory:", SQL], f"--unwinders={unwinder}"))
+        for unwinder in ("native", "libunwind")
+    )
+    assert len(ours) > 3000
+    assert [size for size, _ in ours] == [size for size, _ in theirs]
+    unknown = [i for i, (_, stack) in enumerate(theirs) if not stack]  # before libunwind could be loaded
+    assert len(unknown) < 20 and unknown == list(range(len(unknown)))
+    assert ours[len(unknown):] == theirs[len(unknown):]
+
+
+@pytest.mark.parametrize("hooks", ["plt", "preload"])
+def test_libunwind_keeps_to_itself(memray, tmp_path, hooks):
+    """What the program calls backtrace is libc's, and what libunwind allocates is not the program's."""
+    (tmp_path / "script.py").write_text(
+        "import ctypes, threading\n"
+        "found = (ctypes.c_char_p * 4)()\n"
+        "program = ctypes.CDLL(None)\n"
+        "program.dladdr(program.backtrace, found)\n"
+        "print(found[0].decode())\n"
+        "for _ in range(20):\n"
+        "    thread = threading.Thread(target=lambda: [bytearray(100_000) for _ in range(100)])\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
+    )
+    counts = []
+    for unwinder in ("native", "libunwind"):
+        recording = record(memray, tmp_path, tmp_path / "script.py", f"--unwinders=python,{unwinder}", f"--hooks={hooks}")
+        assert "libc.so" in recording.done.stdout
+        counts.append(sorted(event["size"] for kind, event in recording.events if kind == "ALLOCATION" and event["size"] > 512))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("options", [["--native", "--unwinders=none"], ["--native", "--unwinders=fp"], ["--unwinders=native,fp"], ["--native", "--unwinders=libunwind"], ["--unwinders=fp,libunwind"]])
 def test_contradictions_are_refused(memray, options):
     done = run([memray, "run", *options, "--", "/bin/true"])
     assert done.returncode == 2

@@ -90,7 +90,12 @@ struct memray_unwinder_host {
   /* The thread with this id (0: the calling one), which lives, is called so from now on by its language runtime.
    * `name` is UTF-8, not necessarily NUL-terminated. Recorded or not: the name is kept until the thread is. */
   void (*name_thread)(uint32_t os_tid, const char* name, size_t size);
+
+  /* For unwinders that cannot do without libraries. After set_quiet(MEMRAY_QUIET), what the calling thread allocates is
+   * not recorded, also where a signal handler does; the result, given back, undoes it. */
+  uint32_t (*set_quiet)(uint32_t quiet);
 };
+#define MEMRAY_QUIET 2u
 
 struct memray_unwinder {
   uint32_t size;

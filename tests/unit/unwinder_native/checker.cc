@@ -63,9 +63,10 @@ void describe(const char*, const char*) {}
 void warn(const char*) {}
 void nothing() {}
 void name_thread(std::uint32_t, const char*, std::size_t) {}
+std::uint32_t set_quiet(std::uint32_t) { return 0; }
 
 const memray_unwinder_host kHost = {
-    sizeof(memray_unwinder_host), 0, map, unmap, define_code, describe, warn, nothing, nothing, name_thread};
+    sizeof(memray_unwinder_host), 0, map, unmap, define_code, describe, warn, nothing, nothing, name_thread, set_quiet};
 
 struct Trace {
   void** to;

@@ -115,6 +115,7 @@ void stop_recording() {
 }
 
 void name_thread(std::uint32_t, const char*, std::size_t) {}
+std::uint32_t set_quiet(std::uint32_t) { return 0; }
 
 const memray_unwinder_host kHost = {sizeof(memray_unwinder_host),
                                     0,
@@ -125,7 +126,8 @@ const memray_unwinder_host kHost = {sizeof(memray_unwinder_host),
                                     warn,
                                     start_recording,
                                     stop_recording,
-                                    name_thread};
+                                    name_thread,
+                                    set_quiet};
 
 bool load(const char* plugin) {
   if (unwinder) return true;
