@@ -61,6 +61,10 @@ Snapshot peak_within(const Capture& capture, Time from, Time to, const SnapshotO
 
 // What a report is about.
 enum class View { peak, leaks, temporary };
+std::string_view name(View view);     // "peak", ...: for programs
+std::string_view title(View view);    // "Peak memory", ...
+std::string_view nothing(View view);  // what to say of an empty one: "Nothing leaked.", ...
+
 struct Selection {
   View view = View::peak;
   std::uint64_t threshold = 1;   // of View::temporary
@@ -169,6 +173,15 @@ struct DisplayFrame {
   FrameKind kind = FrameKind::python;
 };
 std::vector<DisplayFrame> display_stack(const Capture& capture, const Group& group);
+
+// Frames that few people look for in a stack.
+enum class FrameRole {
+  ordinary,
+  interpreter,    // CPython's C functions between one Python function and the next
+  import_system,  // the Python code of `import`
+  launcher,       // the Python code that starts a script or module
+};
+FrameRole role_of(const DisplayFrame& frame);
 
 // "Thread 2 (worker)", with "of process 123" where there are several, or "merged thread".
 std::string thread_label(const Definitions& definitions, ThreadId thread);

@@ -33,42 +33,6 @@ void sort(std::vector<FunctionTotal>& rows, SortColumn column) {
   std::ranges::stable_sort(rows, std::greater<>(), key);
 }
 
-std::string_view title(View view) {
-  switch (view) {
-    case View::leaks:
-      return "Leaked memory";
-    case View::temporary:
-      return "Temporary";
-    case View::peak:
-      break;
-  }
-  return "Peak memory";
-}
-
-std::string_view json_name(View view) {
-  switch (view) {
-    case View::leaks:
-      return "leaks";
-    case View::temporary:
-      return "temporary";
-    case View::peak:
-      break;
-  }
-  return "peak";
-}
-
-std::string_view nothing(View view) {
-  switch (view) {
-    case View::leaks:
-      return "Nothing leaked.\n";
-    case View::temporary:
-      return "There were no temporary allocations.\n";
-    case View::peak:
-      break;
-  }
-  return "No allocations were recorded.\n";
-}
-
 std::string count_text(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
@@ -82,7 +46,7 @@ void print_json(const ReportContext& context, const Snapshot& snapshot, const st
   std::string text = fmt::format(
       "{{\n  \"view\": \"{}\",\n  \"total_bytes\": {},\n  \"num_allocations\": {},\n  \"command_line\": {},\n"
       "  \"pid\": {},\n  \"ending\": {},\n  \"locations\": [",
-      json_name(context.view()), snapshot.bytes, snapshot.count, json_string(metadata.command_line), metadata.pid,
+      name(context.view()), snapshot.bytes, snapshot.count, json_string(metadata.command_line), metadata.pid,
       json_string(describe(metadata.ending)));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const FunctionTotal& row = rows[i];
@@ -113,7 +77,7 @@ void print_text(const ReportContext& context, const Snapshot& snapshot, const st
   line("Program", describe(metadata.ending));
   context.out() << '\n' << render(rows, {sorted, snapshot.bytes, width, context.colour()});
   if (functions == 0)
-    context.out() << nothing(context.view());
+    context.out() << nothing(context.view()) << '\n';
   else if (rows.size() < functions)
     context.out() << fmt::format("{} of {} shown; -r N shows N of them.\n", rows.size(),
                                  count_text(functions, "function"));
