@@ -44,15 +44,32 @@ bool read_index(const File& file, const BlockPlace& block, BlockList& list) {
   return end == block.offset;
 }
 
+// From header to header, to the trailer, behind the index, or to what is no block. Returns where it stopped.
+std::uint64_t walk(const File& file, BlockList& list) {
+  list.blocks.clear();
+  std::uint64_t offset = kFileHeaderSize;
+  while (offset < file.size()) {
+    auto place = block_at(file, offset);
+    if (!place) break;
+    if (place->header.kind == BlockKind::trailer) list.trailer = *place;
+    if (place->header.kind == BlockKind::trailer) break;
+    offset = place->end();
+    if (place->header.kind == BlockKind::index) break;
+    list.blocks.push_back(std::move(*place));
+  }
+  return offset;
+}
+
 bool list_by_index(const File& file, BlockList& list) {
   ByteWriter buffer;
   if (file.size() < kFileHeaderSize + kTailSize) return false;
   const auto tail = parse_tail(file.read(file.size() - kTailSize, kTailSize, buffer));
   if (!tail) return false;
-  const auto index = block_at(file, tail->index_offset);
   auto trailer = block_at(file, tail->trailer_offset);
   if (!trailer || trailer->header.kind != BlockKind::trailer) return false;
   list.trailer = std::move(trailer);
+  if (tail->index_offset == 0) return walk(file, list) == tail->trailer_offset;
+  const auto index = block_at(file, tail->index_offset);
   return index && index->header.kind == BlockKind::index && read_index(file, *index, list);
 }
 
@@ -61,16 +78,7 @@ std::string position_text(const File& file, std::uint64_t offset) {
 }
 
 void list_by_scan(const File& file, BlockList& list) {
-  list.blocks.clear();
-  std::uint64_t offset = kFileHeaderSize;
-  while (offset < file.size()) {
-    auto place = block_at(file, offset);
-    if (!place) break;
-    offset = place->end();
-    if (place->header.kind == BlockKind::trailer) list.trailer = *place;
-    if (place->header.kind == BlockKind::trailer || place->header.kind == BlockKind::index) break;
-    list.blocks.push_back(std::move(*place));
-  }
+  const std::uint64_t offset = walk(file, list);
   if (list.trailer) {
     list.damage = "the index is damaged; what could be read ends at " + position_text(file, offset);
   } else if (offset >= file.size()) {

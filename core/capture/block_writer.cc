@@ -2,10 +2,14 @@
 
 #include <algorithm>
 
-#include "capture/metadata_codec.h"
 #include "capture/samples_codec.h"
 
 namespace memray::format {
+namespace {
+
+constexpr std::size_t kFewBlocks = 16;  // are found without an index
+
+}  // namespace
 
 void BlockWriter::write(BlockKind kind, std::span<const std::byte> bytes) {
   offset_ += bytes.size();
@@ -16,12 +20,13 @@ void BlockWriter::write(BlockKind kind, std::span<const std::byte> bytes) {
 void BlockWriter::add(BlockKind kind, std::span<const std::byte> block) {
   index_.u64(offset_);
   index_.raw(block.data(), block_header_size(block));
+  ++blocks_;
   write(kind, block);
 }
 
-ByteWriter BlockWriter::metadata_block(BlockKind kind, const Metadata& metadata) const {
+ByteWriter BlockWriter::metadata_block(BlockKind kind, const Metadata& metadata) {
   ByteWriter out;
-  write_metadata(out, metadata);
+  metadata_.write(out, metadata);
   BlockBuilder block(kind, compress_);
   block.add_section(SectionId::metadata, out.bytes());
   return block.finish();
@@ -55,11 +60,12 @@ void BlockWriter::add_samples(std::span<const MemorySample> samples) {
 
 void BlockWriter::finish(const Metadata& metadata) {
   Tail tail;
-  tail.index_offset = offset_;
-  BlockBuilder index(BlockKind::index, compress_);
-  add_sections(index, SectionId::index, index_.bytes());
-  write(BlockKind::index, index.finish().bytes());
-
+  if (blocks_ > kFewBlocks) {
+    tail.index_offset = offset_;
+    BlockBuilder index(BlockKind::index, compress_);
+    add_sections(index, SectionId::index, index_.bytes());
+    write(BlockKind::index, index.finish().bytes());
+  }
   tail.trailer_offset = offset_;
   ByteWriter end = metadata_block(BlockKind::trailer, metadata);
   write_tail(end, tail);

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "capture/format.h"
+#include "capture/metadata_codec.h"
 
 namespace memray::format {
 
@@ -23,16 +24,18 @@ class BlockWriter {
   void add(BlockKind kind, std::span<const std::byte> block);
   void add_metadata(const Metadata& metadata);
   void add_samples(std::span<const MemorySample> samples);
-  // Index and trailer.
+  // Index, if there are blocks enough to need one, and trailer.
   void finish(const Metadata& metadata);
 
  private:
-  ByteWriter metadata_block(BlockKind kind, const Metadata& metadata) const;
+  ByteWriter metadata_block(BlockKind kind, const Metadata& metadata);
   void write(BlockKind kind, std::span<const std::byte> bytes);
 
   bool compress_;
   std::function<void(const Block&)> emit_;
+  MetadataWriter metadata_;
   ByteWriter index_;
+  std::size_t blocks_ = 0;
   std::uint64_t offset_ = 0;
 };
 

@@ -4,10 +4,10 @@
 
 #include <memray/types.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "capture/varint.h"
@@ -112,29 +112,37 @@ class TimeColumnReader {
 };
 
 // Where. Allocators hand out again what was freed last, to requests of about the same size, so most addresses are told
-// by how many frees of that size ago they were seen: half the bytes that differences take. Writer and reader both keep
-// this model of free lists, from scratch in every block.
-class FreeLists {
+// by how many frees of that size ago they were seen. Of the others most follow upon another block: the one handed out
+// before (memory cut from a larger piece) or the latest of the same size (a pool that fills up). Together that takes
+// half the bytes of differences. Writer and reader both keep this model of an allocator, from scratch in every block.
+class AddressModel {
  public:
-  static constexpr std::uint8_t kDepth = 8;
+  static constexpr std::uint32_t kDepth = 32;
+  enum Code : std::uint8_t {
+    kAdjacent = kDepth,  // behind the allocation that last came from no list
+    kNextOfClass,        // behind the latest of the class
+    kNear,               // a multiple of 16 from the latest of the class
+    kAnywhere,
+  };
 
+  // The latest freed blocks of a class, in a ring.
   struct List {
-    std::uint64_t latest = 0;                   // address told last
-    std::array<std::uint64_t, kDepth> freed{};  // oldest first
-    std::uint8_t count = 0;
+    std::uint64_t latest = 0;  // address told last
+    std::array<std::uint64_t, kDepth> freed{};
+    std::uint32_t top = 0;  // behind the newest
+    std::uint32_t count = 0;
 
     void push(std::uint64_t address) {
-      if (count == kDepth) {
-        std::memmove(freed.data(), freed.data() + 1, (kDepth - 1) * sizeof(freed[0]));
-        --count;
-      }
-      freed[count++] = address;
+      freed[top] = address;
+      top = (top + 1) % kDepth;
+      count += count < kDepth ? 1 : 0;
     }
     // `age` 0 is the newest.
-    std::uint64_t take(std::uint8_t age) {
-      const std::size_t place = count - 1u - age;
-      latest = freed[place];
-      for (std::size_t i = place; i + 1 < count; ++i) freed[i] = freed[i + 1];
+    std::uint64_t at(std::uint32_t age) const { return freed[(top + kDepth - 1 - age) % kDepth]; }
+    std::uint64_t take(std::uint32_t age) {
+      latest = at(age);
+      for (; age > 0; --age) freed[(top + kDepth - 1 - age) % kDepth] = at(age - 1);
+      top = (top + kDepth - 1) % kDepth;
       --count;
       return latest;
     }
@@ -144,41 +152,71 @@ class FreeLists {
     return lists_[size <= 1024 ? (size + 7) / 16 : 64 + static_cast<std::size_t>(std::bit_width(size))];
   }
 
+  // Where a block would follow upon the one before.
+  std::uint64_t adjacent() const { return end_; }
+  static std::uint64_t next_of_class(const List& list, std::uint64_t size) {
+    return list.latest + std::max<std::uint64_t>(16, (size + 15) / 16 * 16);
+  }
+  void fresh(List& list, std::uint64_t size, std::uint64_t address) {
+    list.latest = address;
+    end_ = address + std::max<std::uint64_t>(32, (size + 23) / 16 * 16);
+  }
+
  private:
   std::array<List, 64 + 65> lists_{};
+  std::uint64_t end_ = 0;
 };
 
-// Two sections: for each allocation a code, the age in its free list or kDepth; and differences from the address told
-// last for that size, for allocations of code kDepth and for partial and unknown deallocations.
+// Two sections: a code for each allocation, and differences for codes kNear and kAnywhere and for partial and unknown
+// deallocations.
 class AddressColumnWriter {
  public:
   void allocation(std::uint64_t size, std::uint64_t address) {
-    FreeLists::List& list = lists_.of(size);
-    for (std::uint8_t age = 0; age < list.count; ++age) {
-      if (list.freed[list.count - 1u - age] != address) continue;
-      codes_.u8(age);
-      list.take(age);
-      return;
+    AddressModel::List& list = model_.of(size);
+    if (list.count > 0 && list.at(0) == address) [[likely]] {
+      codes_.u8(0);
+      list.take(0);
+    } else {
+      unusual(list, size, address);
     }
-    codes_.u8(FreeLists::kDepth);
-    other(size, address);
   }
-  void deallocation(std::uint64_t size, std::uint64_t address) { lists_.of(size).push(address); }
+  void deallocation(std::uint64_t size, std::uint64_t address) { model_.of(size).push(address); }
   void other(std::uint64_t size, std::uint64_t address) {
-    FreeLists::List& list = lists_.of(size);
+    AddressModel::List& list = model_.of(size);
     deltas_.varint(encode_delta(address, list.latest));
     list.latest = address;
   }
   std::span<const std::byte> codes() const { return codes_.bytes(); }
   std::span<const std::byte> deltas() const { return deltas_.bytes(); }
   void clear() {
-    lists_ = {};
+    model_ = {};
     codes_.clear();
     deltas_.clear();
   }
 
  private:
-  FreeLists lists_;
+  void unusual(AddressModel::List& list, std::uint64_t size, std::uint64_t address) {
+    std::uint8_t code = AddressModel::kAnywhere;
+    if (address == model_.adjacent()) {
+      code = AddressModel::kAdjacent;
+    } else if (address == AddressModel::next_of_class(list, size)) {
+      code = AddressModel::kNextOfClass;
+    } else {
+      for (std::uint8_t age = 1; age < list.count; ++age) {
+        if (list.at(age) != address) continue;
+        codes_.u8(age);
+        list.take(age);
+        return;
+      }
+      const std::uint64_t difference = address - list.latest;
+      if (difference % 16 == 0) code = AddressModel::kNear;
+      deltas_.varint(zigzag(static_cast<std::int64_t>(difference) / (code == AddressModel::kNear ? 16 : 1)));
+    }
+    codes_.u8(code);
+    model_.fresh(list, size, address);
+  }
+
+  AddressModel model_;
   ByteWriter codes_, deltas_;
 };
 
@@ -188,20 +226,38 @@ class AddressColumnReader {
       : codes_(codes), deltas_(deltas) {}
 
   std::uint64_t allocation(std::uint64_t size) {
+    AddressModel::List& list = model_.of(size);
     const std::uint8_t code = codes_.u8();
-    if (code == FreeLists::kDepth) return other(size);
-    FreeLists::List& list = lists_.of(size);
-    return code < list.count ? list.take(code) : codes_.fail();
+    if (code < AddressModel::kDepth) return code < list.count ? list.take(code) : codes_.fail();
+    std::uint64_t address = 0;
+    switch (code) {
+      case AddressModel::kAdjacent:
+        address = model_.adjacent();
+        break;
+      case AddressModel::kNextOfClass:
+        address = AddressModel::next_of_class(list, size);
+        break;
+      case AddressModel::kNear:
+        address = list.latest + static_cast<std::uint64_t>(unzigzag(deltas_.varint())) * 16;
+        break;
+      case AddressModel::kAnywhere:
+        address = apply_delta(list.latest, deltas_.varint());
+        break;
+      default:
+        return codes_.fail();
+    }
+    model_.fresh(list, size, address);
+    return address;
   }
-  void deallocation(std::uint64_t size, std::uint64_t address) { lists_.of(size).push(address); }
+  void deallocation(std::uint64_t size, std::uint64_t address) { model_.of(size).push(address); }
   std::uint64_t other(std::uint64_t size) {
-    FreeLists::List& list = lists_.of(size);
+    AddressModel::List& list = model_.of(size);
     return list.latest = apply_delta(list.latest, deltas_.varint());
   }
   bool ok() const { return codes_.ok() && deltas_.ok(); }
 
  private:
-  FreeLists lists_;
+  AddressModel model_;
   ByteReader codes_, deltas_;
 };
 

@@ -17,9 +17,13 @@ class DefinitionsWriter {
   void write(BlockBuilder& block);
 
  private:
-  template <typename WriteEntry>
-  void write_table(BlockBuilder& block, SectionId id, std::size_t& written, std::size_t count, WriteEntry write_entry);
+  // These return whether the table is written to its end.
+  template <std::size_t N, typename RowOf>
+  bool write_table(BlockBuilder& block, SectionId id, unsigned differences, std::size_t& written, std::size_t count,
+                   RowOf row_of);
+  bool write_strings(BlockBuilder& block);
   void write_thread_names(BlockBuilder& block);
+  void write_locations(BlockBuilder& block);
 
   const Definitions& definitions_;
   std::size_t strings_ = 0, frames_ = 0, stacks_ = 0, sites_ = 0, threads_ = 0, processes_ = 0, modules_ = 0;

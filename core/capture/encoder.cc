@@ -1,9 +1,11 @@
 // From events to blocks.
 //
 // An event is one number, mostly of one byte. Programs allocate at few places at a time, so an allocation is the
-// distance of its site's number from that of the allocation before; memory that is freed tends to be young, so a
-// deallocation is how many allocations ago it was made. What only some readers want (addresses, threads, times) goes to
-// columns of its own: they are compressed apart and cost nothing to who skips them.
+// distance of its site's number from that of the allocation before. Memory is freed soon after it was allocated, or
+// together with what was allocated beside it, so a deallocation is the distance of its allocation's number from the one
+// that the event before was about: half the bytes, after compression, of saying how many allocations ago that was. What
+// only some readers want (addresses, threads, times) goes to columns of its own: they are compressed apart and cost
+// nothing to who skips them.
 //
 // Every block starts from a fixed state, so a reader may begin at any of them; what a block does to the sum of live
 // bytes stands in its header, so finding the peak needs no events at all.
@@ -42,6 +44,7 @@ struct Encoder::State {
   EventsSummary summary;
   ByteWriter tokens;
   std::uint64_t previous_site = 0;
+  std::uint64_t reference = 0;  // the number of the allocation that the next deallocation is told from
   ThreadColumnWriter threads;
   AddressColumnWriter addresses;
   TimeColumnWriter times;
@@ -75,6 +78,7 @@ struct Encoder::State {
     summary = next;
     tokens.clear();
     previous_site = 0;
+    reference = next.first_allocation;
     threads = {};
     addresses.clear();
     times = {};
@@ -106,13 +110,15 @@ struct Encoder::State {
           tokens.varint(event.size);
         }
         addresses.allocation(event.size, event.address);
+        reference = event.number + 1;
         ++summary.allocations;
         summary.allocated_bytes += event.size;
         live += event.size;
         break;
       }
       case Event::Kind::deallocation:
-        tokens.varint(distance(event) << 1);
+        tokens.varint(encode_delta(event.number, reference) << 1);
+        reference = event.number;
         addresses.deallocation(event.size, event.address);
         ++summary.deallocations;
         live -= event.size;
@@ -186,6 +192,8 @@ void Encoder::sample(const MemorySample& sample) {
 }
 
 void Encoder::update_metadata(const Metadata& metadata) { state_->metadata_update = metadata; }
+
+std::size_t Encoder::pending_bytes() const { return state_->tokens.size(); }
 
 void Encoder::flush() { state_->flush(); }
 

@@ -29,6 +29,9 @@ class Encoder {
   // Something of `metadata` became known while recording (python_version, ...). Written with the next block.
   void update_metadata(const Metadata& metadata);
 
+  // Uncompressed event bytes not emitted yet.
+  std::size_t pending_bytes() const;
+
   // Closes and emits the block under construction, so that everything so far survives a crash.
   void flush();
 

@@ -23,7 +23,8 @@ struct EventDecoder::Cursor {
   AddressColumnReader addresses;
   TimeColumnReader times;
   std::uint64_t previous_site = 0;
-  std::uint64_t position = 0;  // events before this one in the block
+  std::uint64_t reference = 0;  // what deallocations are told from
+  std::uint64_t position = 0;   // events before this one in the block
 
   bool ok() const { return tokens.ok() && threads.ok() && addresses.ok() && times.ok(); }
 };
@@ -40,12 +41,12 @@ bool EventDecoder::begin_allocation(Cursor& in, Event& event, std::uint64_t site
   event.size += site.size;  // one of the two is 0
   if (wants(columns_, Columns::address)) event.address = in.addresses.allocation(event.size);
   live_.append({event.address, event.size, index(event.site)});
+  in.reference = live_.next_number();
   return true;
 }
 
-bool EventDecoder::end_allocation(Cursor& in, Event& event, std::uint64_t distance) {
-  if (distance > live_.next_number()) return false;
-  event.number = live_.next_number() - distance;
+bool EventDecoder::end_allocation(Cursor& in, Event& event, std::uint64_t number_delta) {
+  event.number = in.reference = apply_delta(in.reference, number_delta);
   const LiveAllocation* const allocation = live_.find(event.number);
   if (allocation == nullptr) return false;
   event.kind = Event::Kind::deallocation;
@@ -133,6 +134,7 @@ EventDecoder::Result EventDecoder::decode(const EventsSummary& summary, const Ev
                                           const std::function<bool(std::span<const Event>)>& receive) {
   if (summary.first_allocation != live_.next_number()) return Result::malformed;
   Cursor in(sections);
+  in.reference = live_.next_number();
   while (in.position < summary.events) {
     batch_.clear();
     live_.prepare(kBatch);

@@ -43,7 +43,7 @@ class EventDecoder {
   bool decode_event(Cursor& in, Event& event);
   bool decode_extended(Cursor& in, Event& event);
   bool begin_allocation(Cursor& in, Event& event, std::uint64_t site_delta);
-  bool end_allocation(Cursor& in, Event& event, std::uint64_t distance);
+  bool end_allocation(Cursor& in, Event& event, std::uint64_t number_delta);
   void drop_process(std::uint32_t process);
 
   const Definitions& definitions_;

@@ -55,6 +55,7 @@ LiveSites::LiveSites(const Definitions& definitions, bool keep_at_exit)
 bool LiveSites::apply(const EventsSummary& summary, std::span<const std::byte> section, std::uint64_t events) {
   if (summary.first_allocation != window_.next_number() || definitions_.sites() >= LiveSite::kApart) return false;
   previous_site_ = 0;
+  reference_ = summary.first_allocation;
   return for_each_run(
       section, events, [&](std::span<const std::uint64_t> tokens) { return apply_tokens(tokens); },
       [&](std::span<const std::uint64_t> tokens) { return apply_extended(tokens); });
@@ -66,14 +67,16 @@ std::size_t LiveSites::apply_tokens(std::span<const std::uint64_t> tokens) {
   window_.prepare(tokens.size());
   const std::uint64_t sites = definitions_.sites();
   std::uint64_t site = previous_site_;
+  std::uint64_t reference = reference_;
   std::uint64_t next = window_.next_number();
   std::size_t i = 0;
   for (; i < tokens.size() && tokens[i] != 0; ++i) {
-    const std::uint64_t value = tokens[i] >> 1;
+    const auto change = static_cast<std::uint64_t>(unzigzag(tokens[i] >> 1));
     const std::uint64_t made = tokens[i] & 1;
     const std::uint64_t if_made = -made;  // a mask
-    site += static_cast<std::uint64_t>(unzigzag(value)) & if_made;
-    const std::uint64_t number = next - (value & ~if_made);
+    site += change & if_made;
+    const std::uint64_t number = (next & if_made) | ((reference + change) & ~if_made);
+    reference = number + made;
     if (site >= sites || number > next) [[unlikely]]
       return 0;
     LiveSite* const entry = window_.slot(number);
@@ -87,6 +90,7 @@ std::size_t LiveSites::apply_tokens(std::span<const std::uint64_t> tokens) {
     next += made;
   }
   previous_site_ = site;
+  reference_ = reference;
   window_.set_next_number(next);
   return i;
 }
@@ -123,6 +127,7 @@ std::size_t LiveSites::apply_extended(std::span<const std::uint64_t> tokens) {
     apart_[window_.next_number()] = {tokens[3], 1};
     window_.prepare(1);
     window_.append({static_cast<std::uint32_t>(previous_site_) | LiveSite::kApart});
+    reference_ = window_.next_number();
   } else if (code == Extended::partial_deallocation) {
     if (!release_part(tokens[2], tokens[3], tokens[4])) return 0;
   } else if (code == Extended::process_exec || code == Extended::process_exit) {

@@ -1,6 +1,6 @@
 // What the sites of a capture hold at some moment, and what they allocated: the two passes that most queries need.
 //
-// Neither makes events. A token says which site allocates or how many allocations ago the freed one was made, so a pass
+// Neither makes events. A token says which site allocates or which allocation is freed, so a pass
 // writes sites into a window of numbers and marks the freed ones; at the end, what is left in the window *is* the live
 // set. Sums need no adding up on the way, as sites have fixed sizes; allocations whose size differs from their site's
 // (sites of varying size, mappings that were unmapped in part) are kept apart.
@@ -69,6 +69,7 @@ class LiveSites {
   bool keep_at_exit_;
   std::uint64_t previous_site_ = 0;
   std::uint64_t first_counted_ = 0;
+  std::uint64_t reference_ = 0;
   format::NumberWindow<LiveSite> window_;
   NumberMap<Apart> apart_;
   std::vector<SiteTotal> kept_;

@@ -47,15 +47,21 @@ void from_text(std::string_view text, T& value) {
 
 }  // namespace
 
-void write_metadata(ByteWriter& out, const Metadata& metadata) {
-  for_each_field(metadata, [&](std::string_view key, const auto& value) {
-    out.text(key);
-    out.text(to_text(value));
-  });
-  for (const auto& [key, value] : metadata.extra) {
+MetadataWriter::MetadataWriter() {
+  ByteWriter nowhere;
+  write(nowhere, {});
+}
+
+void MetadataWriter::write(ByteWriter& out, const Metadata& metadata) {
+  const auto add = [&](std::string_view key, const std::string& value) {
+    const auto [entry, fresh] = written_.try_emplace(std::string(key), value);
+    if (!fresh && entry->second == value) return;
+    entry->second = value;
     out.text(key);
     out.text(value);
-  }
+  };
+  for_each_field(metadata, [&](std::string_view key, const auto& value) { add(key, to_text(value)); });
+  for (const auto& [key, value] : metadata.extra) add(key, value);
 }
 
 bool read_metadata(std::span<const std::byte> raw, Metadata& metadata) {

@@ -20,6 +20,9 @@ constexpr std::uint64_t kStampSlack = 4096;
 
 constexpr std::size_t kBatch = 4096;
 
+// Small blocks compress badly.
+constexpr std::size_t kWorthABlock = std::size_t{64} << 10;
+
 std::uint8_t item_of(std::uint64_t word) { return static_cast<std::uint8_t>(word); }
 std::uint64_t stamp_of(std::uint64_t word) { return word >> 8; }
 
@@ -382,13 +385,13 @@ void Collector::sample() {
   }
 }
 
-void Collector::flush() {
-  if (encoder_ && sink_status_.ok()) encoder_->flush();
+void Collector::flush(bool all) {
+  if (encoder_ && sink_status_.ok() && (all || encoder_->pending_bytes() >= kWorthABlock)) encoder_->flush();
 }
 
 // What is recorded is safe before files that others made are read.
 void Collector::resolve_symbols() {
-  flush();
+  flush(true);
   if (sink_status_.ok()) symbols::resolve(definitions_, module_files_, on_progress);
 }
 

@@ -38,8 +38,8 @@ class Collector {
   // Takes a memory sample of each process that is being recorded.
   void sample();
 
-  // Makes what was collected so far safe from a crash of this process.
-  void flush();
+  // Makes what was collected so far safe from a crash of this process. Unless `all`, only if it is worth a block.
+  void flush(bool all);
 
   // Ends the capture. After the last drain.
   void finish(const Ending& ending);

@@ -29,7 +29,9 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto kTick = 10ms;
 constexpr auto kBusyTick = 1ms;
+// What a crash of this process may cost: a second of a busy program, a few of one that does little.
 constexpr auto kFlushInterval = 1s;
+constexpr unsigned kFlushesOfAll = 5;     // every so many
 constexpr std::uint32_t kManyWaits = 50;  // about a second
 
 // ---------------------------------------------------------------------------------------------------- signals
@@ -177,6 +179,7 @@ Ending collect(collector::Collector& collector, pid_t pid, std::chrono::millisec
   bool told_of_waiting = false;
   bool sampled = false;
   int status = 0;
+  unsigned flushes = 0;
   auto wait = tick;
   // Followed children may outlive the program; their memory is part of the recording.
   for (bool ended = false; !ended || collector.running();) {
@@ -195,7 +198,7 @@ Ending collect(collector::Collector& collector, pid_t pid, std::chrono::millisec
       sampled = true;
     }
     if (now >= next_flush) {
-      collector.flush();
+      collector.flush(++flushes % kFlushesOfAll == 0);
       next_flush = now + kFlushInterval;
     }
     if (collector.waits() >= kManyWaits && !std::exchange(told_of_waiting, true)) {

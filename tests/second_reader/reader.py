@@ -115,24 +115,33 @@ class FreeList:
 
 class Addresses:
     def __init__(self, codes, deltas):
-        self.codes, self.deltas, self.lists = codes, deltas, {}
+        self.codes, self.deltas, self.lists, self.end = codes, deltas, {}, 0
 
     def list_of(self, size):
         return self.lists.setdefault((size + 7) // 16 if size <= 1024 else 64 + size.bit_length(), FreeList())
 
     def allocation(self, size):
         code = self.codes.u8()
-        if code == 8:
-            return self.other(size)
         free_list = self.list_of(size)
-        expect(code < len(free_list.freed), "address code")
-        free_list.latest = free_list.freed.pop(-1 - code)
+        if code < 32:
+            expect(code < len(free_list.freed), "address code")
+            free_list.latest = free_list.freed.pop(-1 - code)
+            return free_list.latest
+        if code == 32:
+            address = self.end
+        elif code == 33:
+            address = free_list.latest + max(16, (size + 15) // 16 * 16)
+        else:
+            expect(code in (34, 35), "address code")
+            address = free_list.latest + self.deltas.signed() * (16 if code == 34 else 1)
+        free_list.latest = address & MASK
+        self.end = (address + max(32, (size + 23) // 16 * 16)) & MASK
         return free_list.latest
 
     def deallocation(self, size, address):
         freed = self.list_of(size).freed
         freed.append(address)
-        del freed[:-8]
+        del freed[:-32]
 
     def other(self, size):
         free_list = self.list_of(size)
@@ -168,7 +177,7 @@ class Reader:
         self.read_blocks()
 
     def read_blocks(self):
-        offset, headers = 16, []
+        offset, headers, index_offset = 16, [], 0
         while offset < len(self.data):
             try:
                 block = Block(self.data, offset)
@@ -205,13 +214,22 @@ class Reader:
             key = section.text()
             self.metadata[key] = section.text()
 
+    def rows(self, section, first, columns):
+        """The rows of a table; `columns` has a d for each column of differences, a p for each plain one."""
+        expect(section.varint() == first, "first number")
+        count = section.varint()
+        table = []
+        for kind in columns:
+            value, column = 0, []
+            for _ in range(count):
+                value = (value + section.signed()) & MASK if kind == "d" else section.varint()
+                column.append(value)
+            table.append(column)
+        expect(not section.more(), "table too long")
+        return zip(*table)
+
     def read_samples(self, section):
-        time = rss = heap = 0
-        while section.more():
-            time += section.signed()
-            process = section.varint()
-            rss = (rss + section.signed()) & MASK
-            heap = (heap + section.signed()) & MASK
+        for time, process, rss, heap in self.rows(section, 0, "dpdd"):
             self.samples.append({"time": time, "process": process, "rss": rss, "heap": heap})
 
     def read_aggregates(self, block):
@@ -237,58 +255,58 @@ class Reader:
             yield {"size": size, "count": section.varint()}
 
     def read_definitions(self, block):
-        readers = {
-            16: (self.strings, lambda s: s.text()),
-            17: (self.frames, self.read_frame),
-            18: (self.stacks, lambda s: {"parent": len(self.stacks) - s.varint(), "frame": s.varint()}),
-            20: (self.threads, lambda s: dict(zip(("process", "number", "tid", "name"), (s.varint() for _ in range(4))))),
-            21: (self.processes, lambda s: {"pid": s.varint(), "parent": s.varint(), "command": s.varint(), "start": s.signed()}),
-            22: (
-                self.modules,
-                lambda s: dict(zip(("process", "path", "build_id", "start", "end", "offset"), (s.varint() for _ in range(6)))),
-            ),
-            24: (self.located, self.read_locations),
-        }
         for ident in block.sections:
             section = block.section(ident)
-            if ident == 19:
-                self.read_sites(section)
+            if ident == 16:
+                expect(section.varint() == len(self.strings), "first number")
+                while section.more():
+                    self.strings.append(section.text())
+            elif ident == 17:
+                for row in self.rows(section, len(self.frames), "pddddd"):
+                    self.add_frame(*row)
+            elif ident == 18:
+                for up, frame in self.rows(section, len(self.stacks), "pd"):
+                    self.stacks.append({"parent": len(self.stacks) - up, "frame": frame})
+            elif ident == 19:
+                for row in self.rows(section, len(self.sites), "ddppp"):
+                    self.add_site(*row)
+            elif ident == 20:
+                for row in self.rows(section, len(self.threads), "pppp"):
+                    self.threads.append(dict(zip(("process", "number", "tid", "name"), row)))
+            elif ident == 21:
+                for pid, parent, command, start in self.rows(section, len(self.processes), "pppd"):
+                    start -= (start >> 63) << 64
+                    self.processes.append({"pid": pid, "parent": parent, "command": command, "start": start})
+            elif ident == 22:
+                for row in self.rows(section, len(self.modules), "pddddd"):
+                    self.modules.append(dict(zip(("process", "path", "build_id", "start", "end", "offset"), row)))
             elif ident == 23:
-                while section.more():
-                    self.threads[section.varint()]["name"] = section.varint()
-            elif ident in readers:
-                table, read = readers[ident]
-                expect(section.varint() == len(table), "first number")
-                while section.more():
-                    table.append(read(section))
+                for thread, name in self.rows(section, 0, "pp"):
+                    self.threads[thread]["name"] = name
+            elif ident == 24:
+                self.read_locations(section)
 
-    def read_location(self, section):
-        return [section.varint(), section.varint(), section.varint()]
-
-    def read_frame(self, section):
-        flags = section.u8()
+    def add_frame(self, flags, function, file, line, module, address):
+        entry = bool(flags & 2)
         if flags & 1:
-            return {"native": True, "entry": bool(flags & 2), "module": section.varint() - 1, "address": section.varint(), "locations": []}
-        return {"native": False, "entry": bool(flags & 2), "locations": [self.read_location(section)]}
+            self.frames.append({"native": True, "entry": entry, "module": module - 1, "address": address, "locations": []})
+        else:
+            self.frames.append({"native": False, "entry": entry, "locations": [[function, file, line]]})
+
+    def add_site(self, stack, native, thread, allocator, size):
+        expect(stack < len(self.stacks) and native < len(self.stacks), "stack")
+        site = {"stack": stack, "native": native, "thread": thread - 1, "allocator": allocator & 0x7F}
+        site["size"] = None if allocator & 0x80 else size
+        self.sites.append(site)
 
     def read_locations(self, section):
-        frame = self.frames[section.varint()]
-        locations = [self.read_location(section) for _ in range(section.varint())]
-        if frame["native"]:
-            frame["locations"] = locations
-
-    def read_sites(self, section):
-        expect(section.varint() == len(self.sites), "first number")
-        stack = native = 0
-        while section.more():
-            stack += section.signed()
-            native += section.signed()
-            expect(0 <= stack < len(self.stacks) and 0 <= native < len(self.stacks), "stack")
-            site = {"stack": stack, "native": native, "thread": section.varint() - 1}
-            allocator = section.u8()
-            site["allocator"] = allocator & 0x7F
-            site["size"] = None if allocator & 0x80 else section.varint()
-            self.sites.append(site)
+        locations = []
+        for frame, left, function, file, line in self.rows(section, 0, "dpddd"):
+            locations.append([function, file, line])
+            if left == 0:
+                if self.frames[frame]["native"]:
+                    self.frames[frame]["locations"] = locations
+                locations = []
 
     def events(self):
         live = {}
@@ -311,6 +329,7 @@ class Reader:
         seen = {"allocation": 0, "deallocation": 0, "unknown": 0}
         highest = (0, 0)
         site = time = thread = 0
+        reference = number
         bytes_live, bytes_allocated = before, 0
         for n in range(count):
             token = tokens.varint()
@@ -324,11 +343,15 @@ class Reader:
                 event["address"] = addresses.allocation(size)
                 live[number] = [site, event["address"], size]
                 number += 1
+                reference = number
                 thread = where["thread"]
                 bytes_live += size
                 bytes_allocated += size
             elif token or code == 2:
-                which = number - (token >> 1 if token else tokens.varint())
+                if token:
+                    which = reference = reference + unzigzag(token >> 1)
+                else:
+                    which = number - tokens.varint()
                 where, address, size = live[which]
                 event = {"kind": "deallocation" if token else "partial", "site": where, "number": which}
                 event["allocator"] = MUNMAP_OF.get(self.sites[where]["allocator"], 2)
