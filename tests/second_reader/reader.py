@@ -169,7 +169,6 @@ class Reader:
         self.metadata = {}
         self.strings, self.stacks = [""], [None]
         self.frames, self.sites, self.threads, self.processes, self.modules = [], [], [], [], []
-        self.located = []
         self.samples = []
         self.events_blocks = []
         self.aggregates = []
