@@ -1,4 +1,6 @@
 """The flame graph as somebody uses it, in a real browser, against sums made apart from memray."""
+import json
+import time
 from collections import defaultdict
 
 import pytest
@@ -8,16 +10,22 @@ SHARE = 1e-4  # below which siblings are merged
 
 
 class Page:
-    """One report in the browser. Nodes are named by number, as in the address bar."""
+    """One report in the browser. Nodes are named by their place in the tree that is shown."""
 
-    def __init__(self, browser, path):
+    def __init__(self, browser, path, everything=True):
         self.browser = browser
         browser.get("about:blank")
         browser.get_log("browser")
         browser.get(path.as_uri())
         self.run("try { localStorage.clear() } catch {}")
-        self.report = self.run("return memrayFlamegraph.report")
-        self.tree = self.report["tree"]
+        if everything:
+            self.run("document.getElementById('hide-irrelevant').click()")
+        self.look()
+
+    def look(self):
+        # As text: the driver takes minutes for large objects.
+        self.tree = json.loads(self.run("return JSON.stringify(memrayFlamegraph.tree())"))
+        self.tree["frame"] = [self.tree["frames"][frame] for frame in self.tree["frame"]]
 
     def run(self, script, *arguments):
         return self.browser.execute_script(script, *arguments)
@@ -32,14 +40,13 @@ class Page:
     def text(self, css):
         return self.find(css).text
 
-    def frame(self, node, tree=None):
-        number = (tree or self.tree)["frame"][node]
-        frames, strings = self.report["frames"], self.report["strings"]
-        return strings[frames["function"][number]], strings[frames["file"][number]], frames["line"][number]
+    def frame(self, node):
+        frame = self.tree["frame"][node]
+        return frame["function"], frame["file"], frame["line"]
 
     def node(self, function):
         """The first node of that function."""
-        return next(i for i in range(len(self.tree["frame"])) if self.frame(i)[0] == function)
+        return next(i for i, frame in enumerate(self.tree["frame"]) if frame["function"] == function)
 
     def box(self, node):
         return self.run("return memrayFlamegraph.box(arguments[0])", node)
@@ -47,14 +54,17 @@ class Page:
     def zoomed(self):
         return self.run("return memrayFlamegraph.zoomed()")
 
-    def shown(self):
-        return self.run("return memrayFlamegraph.nodes()")
+    def choose(self, select, value):
+        """An entry of a drop-down list, by its value."""
+        self.find(f"#{select} option[value='{value}']").click()
+        self.settle()
+        self.look()
 
     def _to(self, node):
         from selenium.webdriver import ActionChains
 
         box = self.box(node)
-        canvas = self.run("const r = document.getElementById('flames').getBoundingClientRect(); return [r.x, r.y]")
+        canvas = self.run("const r = document.querySelector('#graph canvas').getBoundingClientRect(); return [r.x, r.y]")
         x, y = canvas[0] + box["x"] + min(box["width"] / 2, 40), canvas[1] + box["y"] + 10
         actions = ActionChains(self.browser, duration=0)
         actions.w3c_actions.pointer_action.move_to_location(int(x), int(y))
@@ -73,6 +83,7 @@ class Page:
     def click(self, css):
         self.find(css).click()
         self.settle()
+        self.look()
 
     def keys(self, *keys):
         from selenium.webdriver import ActionChains
@@ -91,8 +102,8 @@ class Page:
 def open_page(browser, make_report):
     opened = []
 
-    def open_(kind, *options):
-        opened.append(Page(browser, make_report(kind, *options)))
+    def open_(kind, *options, everything=True):
+        opened.append(Page(browser, make_report(kind, *options), everything))
         return opened[-1]
 
     yield open_
@@ -100,45 +111,80 @@ def open_page(browser, make_report):
     assert problems == []
 
 
+class Trie:
+    """Sums by path, as a tree of dictionaries: {(thread, frame): Trie}."""
+
+    def __init__(self):
+        self.bytes = self.count = 0
+        self.children = {}
+
+    def child(self, key):
+        return self.children.setdefault(key, Trie())
+
+    def without_small(self, total):
+        """(bytes, count, children), less what is too small to be shown."""
+        todo, made = [self], {}
+        order = []
+        while todo:
+            node = todo.pop()
+            order.append(node)
+            todo += node.children.values()
+        for node in reversed(order):
+            kept = {key: made[id(each)] for key, each in node.children.items() if id(each) in made}
+            if node.bytes >= SHARE * total.bytes or node.count >= SHARE * total.count:
+                made[id(node)] = (node.bytes, node.count, kept)
+        return made[id(self)]
+
+
 def expected(stacks, *, inverted=False, threads=False):
-    """(thread, path) -> [bytes, count] for every prefix, from the truth."""
-    sums = defaultdict(lambda: [0, 0])
+    """Every prefix of every stack with its sums, from the truth."""
+    root = Trie()
     for entry in stacks:
         path = [tuple(frame) for frame in entry["stack"]]
         if inverted:
             path.reverse()
-        for length in range(len(path) + 1):
-            thread = entry["thread"] if threads and length > 0 else 0
-            node = sums[thread, tuple(path[:length])]
-            node[0] += entry["bytes"]
-            node[1] += entry["count"]
-    total = sums[0, ()]
-    return {
-        key: tuple(node)
-        for key, node in sums.items()
-        if node[0] >= SHARE * total[0] or node[1] >= SHARE * total[1]
-    }
+        nodes = [root]
+        for frame in path:
+            nodes.append(nodes[-1].child((entry["thread"] if threads else 0, frame)))
+        for node in nodes:
+            node.bytes += entry["bytes"]
+            node.count += entry["count"]
+    return flat(root.without_small(root))
 
 
-def drawn(page, tree=None, threads=False):
-    """The same, from the page's data, without what is merged."""
-    tree = tree or page.tree
-    labels = {}
-    sums, path = {}, []
+def flat(node):
+    """Preorder with sorted children, as a list that compares without recursion."""
+    listed, todo = [], [((0, ROOT), 0, node)]
+    while todo:
+        key, depth, (held, count, children) = todo.pop()
+        listed.append((depth, key, held, count))
+        todo += [(key, depth + 1, children[key]) for key in sorted(children, reverse=True)]
+    return listed
+
+
+THREADS = {"MainThread": 0, "worker": 1, "Прогрев": 2}
+
+
+def drawn(page, threads=False):
+    """The same, from the page, without what is merged."""
+    tree = page.tree
+    path, root = [], None
     for i, depth in enumerate(tree["depth"]):
-        del path[max(depth - 1, 0) :]
-        if depth > 0:
-            path.append(page.frame(i, tree))
-        if path and path[-1][0] == "(merged)":
+        del path[depth:]
+        if tree["frame"][i]["function"] == "(merged)":
+            path.append(None)
             continue
-        thread = 0
-        if threads and depth > 0:
-            label = page.report["threads"][tree["thread"][i]]
-            thread = {"MainThread": 0, "worker": 1, "Прогрев": 2}[label.split("(")[1].split(")")[0]]
-            labels[thread] = label
-        assert (thread, tuple(path)) not in sums
-        sums[thread, tuple(path)] = (tree["bytes"][i], tree["count"][i])
-    return sums
+        label = tree["thread"][i]
+        thread = THREADS[label.split("(")[1].split(")")[0]] if threads and depth > 0 else 0
+        node = (tree["bytes"][i], tree["count"][i], {})
+        if depth > 0:
+            siblings = path[-1][2]
+            assert (thread, page.frame(i)) not in siblings
+            siblings[thread, page.frame(i)] = node
+        else:
+            root = node
+        path.append(node)
+    return flat(root)
 
 
 def si(size):
@@ -170,9 +216,8 @@ def test_inverted(open_page, make_capture):
         return stack[:first]
 
     cut = [{**entry, "stack": outside_import(entry["stack"])} for entry in stacks]
-    assert drawn(page, page.report["withoutImports"]) == expected(cut, inverted=True)
     page.click("#hide-imports")
-    assert len(page.shown()) == len(page.report["withoutImports"]["depth"])
+    assert drawn(page) == expected(cut, inverted=True)
 
 
 def test_threads(open_page, make_capture):
@@ -180,14 +225,12 @@ def test_threads(open_page, make_capture):
     stacks = make_capture("shop")[1]["peak"]
     assert drawn(page, threads=True) == expected(stacks, threads=True)
 
-    label = next(each for each in page.report["threads"] if "worker" in each)
-    page.find("#thread").send_keys(label)
-    page.settle()
+    option = next(each for each in page.browser.find_elements("css selector", "#thread option") if "worker" in each.text)
+    page.choose("thread", option.get_attribute("value"))
     own = [entry for entry in stacks if entry["thread"] == 1]
     assert si(sum(entry["bytes"] for entry in own)) in page.text("#details")
-    tree = page.tree
-    numbers = {page.report["threads"][tree["thread"][node]] for node in page.shown() if node > 0}
-    assert numbers == {label}
+    assert page.tree["bytes"][0] == sum(entry["bytes"] for entry in own)
+    assert set(page.tree["thread"][1:]) == {option.text}
 
 
 def test_titles(open_page):
@@ -244,7 +287,7 @@ def test_widths_are_in_proportion(open_page):
     tree, width = page.tree, page.box(0)["width"]
     for metric in ("bytes", "count"):
         page.click(f"input[value={metric}] + span")
-        for node in page.shown():
+        for node in range(len(tree["depth"])):
             box = page.box(node)
             share = tree[metric][node] / tree[metric][0] * width
             if box:
@@ -339,15 +382,95 @@ def test_flames_grow_upwards(open_page):
     assert page.zoomed() == page.node("main")
 
 
+def functions(page):
+    return {frame["function"] for frame in page.tree["frame"]}
+
+
 def test_import_system_can_be_hidden(open_page):
     page = open_page("shop")
-    importing = page.node("_find_and_load")
+    before = page.tree
+    assert {"_find_and_load", "get_data"} <= functions(page)
     page.click("#hide-imports")
-    depth = page.tree["depth"]
-    end = next((i for i in range(importing + 1, len(depth)) if depth[i] <= depth[importing]), len(depth))
-    assert page.shown() == [i for i in range(len(depth)) if not importing <= i < end]
+    assert not {"_find_and_load", "get_data"} & functions(page)
+    assert not any(frame["file"] == "/srv/venv/lib/python3.11/site-packages/pandas/core/frame.py" and frame["line"] == 1 for frame in page.tree["frame"])
+    assert page.tree["bytes"][0] == before["bytes"][0]
     page.click("#hide-imports")
-    assert page.shown() == list(range(len(depth)))
+    assert page.tree == before
+
+
+def test_irrelevant_frames_are_hidden_and_their_callees_are_not(open_page, make_capture):
+    page = open_page("shop", everything=False)
+    assert page.find("#hide-irrelevant").is_selected()
+    stacks = make_capture("shop")[1]["peak"]
+    without = [{**entry, "stack": [frame for frame in entry["stack"] if "frozen importlib" not in frame[1]]} for entry in stacks]
+    # What was merged before frames went is merged still, so small nodes may be missing.
+    total = sum(entry["bytes"] for entry in stacks)
+    large = lambda nodes: [node for node in nodes if node[2] > 0.001 * total]  # noqa: E731
+    assert large(drawn(page)) == large(expected(without))
+
+
+@pytest.mark.parametrize("by", ["function", "file", "module"])
+def test_groups(open_page, make_capture, by):
+    page = open_page("shop")
+    stacks = make_capture("shop")[1]["peak"]
+    total = sum(entry["bytes"] for entry in stacks)
+    key = {
+        "function": lambda frame: (frame[0], frame[1], 0),
+        "file": lambda frame: (frame[1].rsplit("/", 1)[-1], frame[1], 0),
+        "module": lambda frame: module(frame[1]),
+    }[by]
+
+    def grouped_stack(stack):
+        keys = [key(frame) for frame in stack]
+        return keys if by == "function" else [each for i, each in enumerate(keys) if i == 0 or keys[i - 1] != each]
+
+    wanted = expected([{**entry, "stack": grouped_stack(entry["stack"])} for entry in stacks])
+    page.choose("group", by)
+    if by == "module":
+        for frame in page.tree["frame"][1:]:
+            frame["file"] = ""
+    large = lambda nodes: [node for node in nodes if node[2] > 0.001 * total]  # noqa: E731
+    assert large(drawn(page)) == large(wanted)
+
+
+def module(file):
+    if "site-packages/" in file:
+        return file.split("site-packages/")[1].split("/")[0], "", 0
+    if file.startswith("/usr/lib/python3.11/"):
+        return file.split("/")[4].split(".")[0], "", 0
+    return ("importlib" if file.startswith("<frozen") else file.rsplit("/", 1)[-1]), "", 0
+
+
+def test_callers_and_callees_of_one_function(open_page, make_capture):
+    page = open_page("shop")
+    decode = page.node("decode")
+    stacks = [entry for entry in make_capture("shop")[1]["peak"] if any(frame[0] == "decode" for frame in entry["stack"])]
+    total = sum(entry["bytes"] for entry in stacks)
+
+    page.click_node(decode)
+    page.click("#sandwich")
+    assert page.browser.current_url.split("#")[1].startswith("of=")
+    both = page.run("return memrayFlamegraph.sandwich()")
+    assert both["callers"][0] == both["callees"][0] == {"name": "decode", "depth": 0, "bytes": total}
+    by_caller = defaultdict(int)
+    for entry in stacks:
+        names = [frame[0] for frame in entry["stack"]]
+        by_caller[names[names.index("decode") - 1]] += entry["bytes"]
+    assert {each["name"]: each["bytes"] for each in both["callers"] if each["depth"] == 1} == by_caller
+    raw = sum(entry["bytes"] for entry in stacks if entry["stack"][-1][0] == "raw_decode")
+    assert [each["bytes"] for each in both["callees"] if each["name"] == "raw_decode"] == [raw]
+    own = sum(entry["bytes"] for entry in stacks if entry["stack"][-1][0] == "decode")
+    assert f"{si(own)} allocated in it directly" in page.text("#callees-title")
+
+    page.run("document.getElementById('callers').focus()")
+    page.keys("\ue013")  # up: to a caller
+    page.keys("\ue007")
+    assert page.run("return memrayFlamegraph.sandwich()")["callers"][0]["name"] == max(by_caller, key=by_caller.get)
+    page.browser.back()
+    page.settle()
+    assert page.run("return memrayFlamegraph.sandwich()")["callers"][0]["name"] == "decode"
+    page.keys("\ue00c")
+    assert page.find("#graph").is_displayed() and not page.find("#both").is_displayed()
 
 
 def test_theme_is_remembered(open_page, browser):
@@ -375,14 +498,24 @@ def test_dialogs(open_page):
     assert "Escape" in page.text("#help")
     page.keys("\ue00c")
     assert not page.find("#help-dialog").is_displayed()
+
+
+def test_memory_over_time_as_csv(open_page, browser, tmp_path):
+    page = open_page("shop")
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     page.click("#memory-button")
     assert page.find("#memory-large").is_displayed()
-
-
-def test_memory_over_time(open_page):
-    memory = open_page("shop").report["memory"]
-    assert len(memory["time"]) == len(memory["rss"]) == len(memory["heap"]) > 100
-    assert memory["time"] == sorted(memory["time"])
+    page.click("#memory-csv")
+    file = tmp_path / "usage_over_time.csv"
+    deadline = time.monotonic() + 30
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    header, *rows = file.read_text().splitlines()
+    assert header == "trace,timestamp,memory_size_bytes"
+    heap = [row.split(",") for row in rows if row.startswith("Heap size,")]
+    assert len(heap) == len(rows) / 2 > 100
+    assert [row[1] for row in heap] == sorted(row[1] for row in heap)
+    assert heap[0][1].startswith("2026-05-28T20:26:40.")
 
 
 def test_leaks_of_untraced_pymalloc_are_explained(open_page):
@@ -396,8 +529,8 @@ def test_leaks_of_untraced_pymalloc_are_explained(open_page):
 def test_deep_recursion(open_page, make_capture):
     page = open_page("deep")
     assert drawn(page) == expected(make_capture("deep")[1]["peak"])
-    deepest = max(page.shown(), key=lambda node: page.tree["depth"][node])
-    page.run("location.hash = arguments[0]", str(deepest))
+    deepest = max(range(len(page.tree["depth"])), key=lambda node: page.tree["depth"][node])
+    page.run("location.hash = arguments[0]", str(page.tree["id"][deepest]))
     page.settle()
     assert page.zoomed() == deepest
     height = page.run("return document.getElementById('graph').clientHeight")
@@ -412,7 +545,7 @@ def test_a_million_stacks_fit_on_a_page(open_page, make_report):
     assert make_report("huge").stat().st_size < 5_000_000
     tree = page.tree
     assert tree["count"][0] == 1_000_000
-    assert tree["merged"] > 1_000_000
+    assert "smaller than" in page.text("#merged")
     # Here nothing but the innermost functions allocates, so every node that calls anything is the sum of what it calls.
     called = defaultdict(int)
     path = []

@@ -15,25 +15,45 @@ bool large(std::uint64_t part, std::uint64_t total, double limit) {
   return static_cast<double>(part) >= limit * static_cast<double>(total) && part > 0;
 }
 
+bool large(const Sums& part, const Sums& total, double limit) {
+  return large(part.bytes, total.bytes, limit) || large(part.count, total.count, limit) ||
+         large(part.bytes_before, total.bytes_before, limit) || large(part.count_before, total.count_before, limit);
+}
+
 }  // namespace
 
-TreeBuilder::TreeBuilder() { nodes_.push_back({kRootNode, FrameTable::kRoot, 0, 0, 0}); }
+Sums& Sums::operator+=(const Sums& other) {
+  bytes += other.bytes;
+  count += other.count;
+  bytes_before += other.bytes_before;
+  count_before += other.count_before;
+  return *this;
+}
+
+Sums& Sums::operator-=(const Sums& other) {
+  bytes -= other.bytes;
+  count -= other.count;
+  bytes_before -= other.bytes_before;
+  count_before -= other.count_before;
+  return *this;
+}
+
+TreeBuilder::TreeBuilder() { nodes_.push_back({kRootNode, FrameTable::kRoot, 0, {}}); }
 
 std::uint32_t TreeBuilder::child(std::uint32_t parent, FrameNumber frame, std::uint32_t thread) {
   std::uint32_t& node = child_[std::uint64_t{parent} << 32 | index(frame)];
   if (node == FlatMap::kNone) {
     node = static_cast<std::uint32_t>(nodes_.size());
-    nodes_.push_back({parent, frame, thread, 0, 0});
+    nodes_.push_back({parent, frame, thread, {}});
   }
   return node;
 }
 
-void TreeBuilder::add(std::span<const FrameNumber> frames, std::uint32_t thread, std::uint64_t bytes,
-                      std::uint64_t count) {
+std::uint32_t TreeBuilder::add(std::span<const FrameNumber> frames, std::uint32_t thread, const Sums& sums) {
   std::uint32_t& top = top_[thread];
   if (top == FlatMap::kNone) {
     top = static_cast<std::uint32_t>(nodes_.size());
-    nodes_.push_back({kRootNode, FrameTable::kRoot, thread, 0, 0});
+    nodes_.push_back({kRootNode, FrameTable::kRoot, thread, {}});
   }
 
   std::size_t shared = 0;
@@ -48,9 +68,8 @@ void TreeBuilder::add(std::span<const FrameNumber> frames, std::uint32_t thread,
     last_nodes_.push_back(child(last_nodes_.back(), frame, thread));
   }
 
-  Node& leaf = nodes_[last_nodes_.back()];
-  leaf.bytes += bytes;
-  leaf.count += count;
+  nodes_[last_nodes_.back()].sums += sums;
+  return last_nodes_.back();
 }
 
 namespace {
@@ -61,8 +80,7 @@ bool is_top(const Node& node) { return node.parent == kRootNode && node.frame ==
 
 void make_inclusive(std::vector<Node>& nodes) {
   for (std::size_t i = nodes.size(); i-- > 1;) {
-    nodes[nodes[i].parent].bytes += nodes[i].bytes;
-    nodes[nodes[i].parent].count += nodes[i].count;
+    nodes[nodes[i].parent].sums += nodes[i].sums;
   }
 }
 
@@ -76,8 +94,8 @@ void lift_threads(std::vector<Node>& nodes) {
 // What is left of a node's small children, one for each thread (more than one only below the root).
 struct Remainder {
   std::uint32_t thread = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t count = 0;
+  Sums sums;
+  std::uint32_t shown_as = 0;
 };
 
 // The nodes that are shown. A node is at least as large as any below it, so they form a tree.
@@ -91,19 +109,16 @@ struct Selection {
 
 void add_remainder(std::vector<Remainder>& remainders, const Node& node) {
   auto place = std::find_if(remainders.begin(), remainders.end(), [&](auto& r) { return r.thread == node.thread; });
-  if (place == remainders.end()) place = remainders.insert(place, {node.thread, 0, 0});
-  place->bytes += node.bytes;
-  place->count += node.count;
+  if (place == remainders.end()) place = remainders.insert(place, {node.thread, {}, 0});
+  place->sums += node.sums;
 }
 
 Selection select(const std::vector<Node>& nodes, const Pruning& pruning) {
   Selection selection;
   selection.limit = pruning.limit;
   const Node& root = nodes[kRootNode];
-  const auto kept = [&](const Node& node) {
-    return &node == &root || large(node.bytes, root.bytes, selection.limit) ||
-           large(node.count, root.count, selection.limit);
-  };
+  const Sums totals = pruning.totals.value_or(root.sums);
+  const auto kept = [&](const Node& node) { return &node == &root || large(node.sums, totals, selection.limit); };
   while (static_cast<std::size_t>(std::count_if(nodes.begin(), nodes.end(), kept)) > pruning.max_nodes) {
     selection.limit *= 2;
   }
@@ -132,8 +147,10 @@ void sort_children(Selection& selection, const std::vector<Node>& nodes, const F
   const auto before = [&](std::uint32_t a, std::uint32_t b) {
     const DisplayFrame& fa = frames[nodes[a].frame];
     const DisplayFrame& fb = frames[nodes[b].frame];
-    return std::tie(nodes[b].bytes, nodes[b].count, fa.function, fa.file, fa.line, nodes[a].thread) <
-           std::tie(nodes[a].bytes, nodes[a].count, fb.function, fb.file, fb.line, nodes[b].thread);
+    const Sums& sa = nodes[a].sums;
+    const Sums& sb = nodes[b].sums;
+    return std::tie(sb.bytes, sb.count, fa.function, fa.file, fa.line, nodes[a].thread) <
+           std::tie(sa.bytes, sa.count, fb.function, fb.file, fb.line, nodes[b].thread);
   };
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     std::sort(selection.children.begin() + selection.first[i], selection.children.begin() + selection.first[i + 1],
@@ -141,12 +158,21 @@ void sort_children(Selection& selection, const std::vector<Node>& nodes, const F
   }
 }
 
-void append(Tree& tree, std::uint32_t depth, const Node& node) {
-  tree.depth.push_back(depth);
-  tree.frame.push_back(node.frame);
-  tree.thread.push_back(node.thread);
-  tree.bytes.push_back(node.bytes);
-  tree.count.push_back(node.count);
+constexpr std::uint32_t kNowhere = 0xffff'ffff;
+
+// Nodes that are not shown are shown as what their parent is shown as, if that is a remainder, else as the parent's
+// remainder of their thread.
+void place_hidden(Tree& tree, const std::vector<Node>& nodes, const Selection& selection) {
+  for (std::uint32_t i = 1; i < nodes.size(); ++i) {
+    if (tree.shown_as[i] != kNowhere) continue;
+    const std::uint32_t parent = nodes[i].parent;
+    tree.shown_as[i] = tree.shown_as[parent];
+    const auto remainders = selection.remainders.find(parent);
+    if (is_top(nodes[i]) || remainders == selection.remainders.end()) continue;
+    for (const Remainder& r : remainders->second) {
+      if (r.thread == nodes[i].thread) tree.shown_as[i] = r.shown_as;
+    }
+  }
 }
 
 }  // namespace
@@ -166,21 +192,25 @@ Tree TreeBuilder::finish(const FrameTable& frames, const Pruning& pruning) && {
     bool remainder;  // not the node itself, but what is merged below it
   };
   std::vector<Pending> pending = {{kRootNode, 0, false}};
+  tree.shown_as.assign(nodes_.size(), kNowhere);
   while (!pending.empty()) {
     const auto [node, depth, remainder] = pending.back();
     pending.pop_back();
     if (remainder) {
-      for (const Remainder& r : selection.remainders[node]) {
-        append(tree, depth, {node, FrameTable::kMerged, r.thread, r.bytes, r.count});
+      for (Remainder& r : selection.remainders[node]) {
+        r.shown_as = static_cast<std::uint32_t>(tree.nodes.size());
+        tree.nodes.push_back({depth, FrameTable::kMerged, r.thread, r.sums});
       }
       continue;
     }
-    append(tree, depth, nodes_[node]);
+    tree.shown_as[node] = static_cast<std::uint32_t>(tree.nodes.size());
+    tree.nodes.push_back({depth, nodes_[node].frame, nodes_[node].thread, nodes_[node].sums});
     if (selection.remainders.contains(node)) pending.push_back({node, depth + 1, true});
     for (std::uint32_t i = selection.first[node + 1]; i-- > selection.first[node];) {
       pending.push_back({selection.children[i], depth + 1, false});
     }
   }
+  place_hidden(tree, nodes_, selection);
   return tree;
 }
 

@@ -11,39 +11,62 @@
 // page.
 #pragma once
 
-#include "frame_table.h"
+#include "html_common/flat_map.h"
+#include "html_common/frame_table.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace memray::flamegraph {
 
+using html::FlatMap;
+using html::FrameNumber;
+using html::FrameTable;
+
+struct Sums {
+  std::uint64_t bytes = 0;
+  std::uint64_t count = 0;  // allocations
+  // What to compare with; 0 where a report is about one snapshot.
+  std::uint64_t bytes_before = 0;
+  std::uint64_t count_before = 0;
+
+  Sums& operator+=(const Sums& other);
+  Sums& operator-=(const Sums& other);
+  friend bool operator==(const Sums&, const Sums&) = default;
+};
+
 // Nodes in preorder; node 0 is the root.
 struct Tree {
-  std::vector<std::uint32_t> depth;
-  std::vector<FrameNumber> frame;
-  std::vector<std::uint32_t> thread;
-  std::vector<std::uint64_t> bytes;  // inclusive
-  std::vector<std::uint64_t> count;  // allocations, inclusive
+  struct Node {
+    std::uint32_t depth = 0;
+    FrameNumber frame{};
+    std::uint32_t thread = 0;
+    Sums sums;  // inclusive
+  };
+  std::vector<Node> nodes;
 
   std::uint64_t merged = 0;  // nodes that "(merged)" ones stand for
   double limit = 0;          // share of the total below which a node was merged
-  std::size_t size() const { return depth.size(); }
+  // Where each of the builder's nodes went: itself, or the "(merged)" one that stands for it.
+  std::vector<std::uint32_t> shown_as;
 };
 
 struct Pruning {
-  double limit = 1e-4;  // of both total bytes and total allocations
-  std::size_t max_nodes = 150'000;
+  double limit = 1e-4;  // of every total
+  std::size_t max_nodes = 100'000;
+  std::optional<Sums> totals = {};  // where they are not the root's
 };
 
 class TreeBuilder {
  public:
   TreeBuilder();
 
-  // One stack, the frame nearest to the root first. Subtrees of different threads are kept apart.
-  void add(std::span<const FrameNumber> frames, std::uint32_t thread, std::uint64_t bytes, std::uint64_t count);
+  // One stack, the frame nearest to the root first. Subtrees of different threads are kept apart. Returns the number of
+  // the stack's node.
+  std::uint32_t add(std::span<const FrameNumber> frames, std::uint32_t thread, const Sums& sums);
 
   // Called once, at the end.
   Tree finish(const FrameTable& frames, const Pruning& pruning = {}) &&;
@@ -52,8 +75,7 @@ class TreeBuilder {
     std::uint32_t parent;
     FrameNumber frame;
     std::uint32_t thread;
-    std::uint64_t bytes;  // of stacks that end here; inclusive while finishing
-    std::uint64_t count;
+    Sums sums;  // of stacks that end here; inclusive while finishing
   };
 
  private:

@@ -14,12 +14,6 @@ namespace {
 
 using Path = std::vector<std::string>;  // "function@file:line", outermost first; split trees begin with the thread
 
-struct Sums {
-  std::uint64_t bytes = 0;
-  std::uint64_t count = 0;
-  friend bool operator==(const Sums&, const Sums&) = default;
-};
-
 std::string text_of(const DisplayFrame& frame) {
   return std::string(frame.function) + "@" + std::string(frame.file) + ":" + std::to_string(frame.line) +
          (frame.kind == FrameKind::native ? "n" : "p");
@@ -29,13 +23,13 @@ std::string text_of(const DisplayFrame& frame) {
 std::map<Path, Sums> paths_of(const Tree& tree, const FrameTable& frames, bool threads = false) {
   std::map<Path, Sums> paths;
   Path path;
-  for (std::size_t i = 0; i < tree.size(); ++i) {
-    REQUIRE(tree.depth[i] <= path.size());
-    path.resize(tree.depth[i]);
-    std::string text = text_of(frames[tree.frame[i]]);
-    if (threads && tree.depth[i] == 1) text = std::to_string(tree.thread[i]) + "/" + text;
+  for (std::size_t i = 0; i < tree.nodes.size(); ++i) {
+    REQUIRE(tree.nodes[i].depth <= path.size());
+    path.resize(tree.nodes[i].depth);
+    std::string text = text_of(frames[tree.nodes[i].frame]);
+    if (threads && tree.nodes[i].depth == 1) text = std::to_string(tree.nodes[i].thread) + "/" + text;
     path.push_back(text);
-    const auto [place, fresh] = paths.try_emplace(path, Sums{tree.bytes[i], tree.count[i]});
+    const auto [place, fresh] = paths.try_emplace(path, tree.nodes[i].sums);
     CHECK(fresh);
   }
   return paths;
@@ -61,7 +55,7 @@ Program random_program(unsigned seed, std::size_t stacks, int threads) {
                below(5) == 0 ? FrameKind::native : FrameKind::python};
     }
     program.stacks.push_back(stack);
-    program.sums.push_back({below(1u << below(24)), 1 + below(9)});
+    program.sums.push_back({.bytes = below(1u << below(24)), .count = 1 + below(9)});
     program.threads.push_back(static_cast<std::uint32_t>(below(threads)));
   }
   return program;
@@ -69,10 +63,7 @@ Program random_program(unsigned seed, std::size_t stacks, int threads) {
 
 std::map<Path, Sums> expected_paths(const Program& program, bool threads = false) {
   std::map<Path, Sums> paths;
-  const auto add = [&](const Path& path, const Sums& sums) {
-    paths[path].bytes += sums.bytes;
-    paths[path].count += sums.count;
-  };
+  const auto add = [&](const Path& path, const Sums& sums) { paths[path] += sums; };
   for (std::size_t i = 0; i < program.stacks.size(); ++i) {
     Path path = {"<root>@:0n"};
     add(path, program.sums[i]);
@@ -91,7 +82,7 @@ Tree build(const Program& program, FrameTable& frames, bool threads, const Pruni
   for (std::size_t i = 0; i < program.stacks.size(); ++i) {
     std::vector<FrameNumber> path;
     for (const DisplayFrame& frame : program.stacks[i]) path.push_back(frames.number(frame));
-    builder.add(path, threads ? program.threads[i] : 0, program.sums[i].bytes, program.sums[i].count);
+    builder.add(path, threads ? program.threads[i] : 0, program.sums[i]);
   }
   return std::move(builder).finish(frames, pruning);
 }
@@ -122,12 +113,12 @@ TEST_CASE("siblings come largest first") {
   FrameTable frames;
   const Tree tree = build(program, frames, false, kKeepAll);
   std::vector<std::uint64_t> last_at_depth;
-  for (std::size_t i = 0; i < tree.size(); ++i) {
-    if (tree.depth[i] < last_at_depth.size()) {
-      CHECK(tree.bytes[i] <= last_at_depth[tree.depth[i]]);
+  for (std::size_t i = 0; i < tree.nodes.size(); ++i) {
+    if (tree.nodes[i].depth < last_at_depth.size()) {
+      CHECK(tree.nodes[i].sums.bytes <= last_at_depth[tree.nodes[i].depth]);
     }
-    last_at_depth.resize(tree.depth[i]);
-    last_at_depth.push_back(tree.bytes[i]);
+    last_at_depth.resize(tree.nodes[i].depth);
+    last_at_depth.push_back(tree.nodes[i].sums.bytes);
   }
 }
 
@@ -155,8 +146,7 @@ TEST_CASE("nodes under the limit are merged, and nothing is lost") {
     Path parent(path.begin(), path.end() - 1);
     if (!large(expected.at(parent))) continue;
     parent.push_back("(merged)@:0n");
-    merged[parent].bytes += sums.bytes;
-    merged[parent].count += sums.count;
+    merged[parent] += sums;
   }
   shown.merge(merged);
   CHECK(left_out > 100);
@@ -169,13 +159,51 @@ TEST_CASE("what is merged stays in its thread") {
   TreeBuilder builder;
   const FrameNumber big[] = {frames.number({"big", "a.py", 1, FrameKind::python})};
   const FrameNumber small[] = {frames.number({"small", "a.py", 2, FrameKind::python})};
-  builder.add(big, 0, 1'000'000, 1000);
-  builder.add(small, 1, 7, 1);
-  builder.add(small, 2, 9, 1);
+  builder.add(big, 0, {.bytes = 1'000'000, .count = 1000});
+  builder.add(small, 1, {.bytes = 7, .count = 1});
+  builder.add(small, 2, {.bytes = 9, .count = 1});
   const Tree tree = std::move(builder).finish(frames, {.limit = 0.01, .max_nodes = 100});
-  REQUIRE(tree.size() == 4);
-  CHECK(tree.bytes == std::vector<std::uint64_t>{1'000'016, 1'000'000, 7, 9});
-  CHECK(tree.thread == std::vector<std::uint32_t>{0, 0, 1, 2});
+  REQUIRE(tree.nodes.size() == 4);
+  std::vector<std::uint64_t> bytes;
+  std::vector<std::uint32_t> threads;
+  for (const Tree::Node& node : tree.nodes) bytes.push_back(node.sums.bytes), threads.push_back(node.thread);
+  CHECK(bytes == std::vector<std::uint64_t>{1'000'016, 1'000'000, 7, 9});
+  CHECK(threads == std::vector<std::uint32_t>{0, 0, 1, 2});
+}
+
+TEST_CASE("every stack is told where it is shown, and its sums are found there") {
+  const Program program = random_program(13, 2000, 3);
+  FrameTable frames;
+  TreeBuilder builder;
+  std::vector<std::uint32_t> node_of;
+  for (std::size_t i = 0; i < program.stacks.size(); ++i) {
+    std::vector<FrameNumber> path;
+    for (const DisplayFrame& frame : program.stacks[i]) path.push_back(frames.number(frame));
+    node_of.push_back(builder.add(path, program.threads[i], program.sums[i]));
+  }
+  const Tree tree = std::move(builder).finish(frames, {.limit = 0.003, .max_nodes = 1'000'000});
+  std::vector<Sums> own(tree.nodes.size());
+  for (std::size_t i = 0; i < node_of.size(); ++i) own[tree.shown_as[node_of[i]]] += program.sums[i];
+  std::vector<Sums> sums(tree.nodes.size());
+  for (std::size_t i = tree.nodes.size(); i-- > 0;) {
+    sums[i] += own[i];
+    std::size_t parent = i;
+    while (parent > 0 && tree.nodes[parent].depth >= tree.nodes[i].depth) --parent;
+    if (i > 0) sums[parent] += sums[i];
+    CHECK(sums[i] == tree.nodes[i].sums);
+  }
+}
+
+TEST_CASE("what was large before is shown although it is gone") {
+  FrameTable frames;
+  TreeBuilder builder;
+  const FrameNumber stays[] = {frames.number({"stays", "a.py", 1, FrameKind::python})};
+  const FrameNumber gone[] = {frames.number({"gone", "a.py", 2, FrameKind::python})};
+  builder.add(stays, 0, {.bytes = 1000, .count = 1, .bytes_before = 1000, .count_before = 1});
+  builder.add(gone, 0, {.bytes_before = 50, .count_before = 1});
+  const Tree tree = std::move(builder).finish(frames);
+  REQUIRE(tree.nodes.size() == 3);
+  CHECK(tree.nodes[2].sums == Sums{.bytes_before = 50, .count_before = 1});
 }
 
 TEST_CASE("a report never has more nodes than allowed, apart from merged ones") {
@@ -183,38 +211,38 @@ TEST_CASE("a report never has more nodes than allowed, apart from merged ones") 
   FrameTable frames;
   const Tree tree = build(program, frames, false, {.limit = 1e-9, .max_nodes = 50});
   std::size_t real = 0;
-  for (const FrameNumber frame : tree.frame) real += frame == FrameTable::kMerged ? 0 : 1;
+  for (const Tree::Node& node : tree.nodes) real += node.frame == FrameTable::kMerged ? 0 : 1;
   CHECK(real <= 50);
   CHECK(tree.limit > 1e-9);
-  CHECK(tree.bytes[0] == expected_paths(program).at({"<root>@:0n"}).bytes);
+  CHECK(tree.nodes[0].sums.bytes == expected_paths(program).at({"<root>@:0n"}).bytes);
 }
 
 TEST_CASE("nothing recorded is a root alone") {
   FrameTable frames;
   const Tree tree = TreeBuilder().finish(frames);
-  REQUIRE(tree.size() == 1);
-  CHECK(tree.bytes[0] == 0);
+  REQUIRE(tree.nodes.size() == 1);
+  CHECK(tree.nodes[0].sums.bytes == 0);
 }
 
 TEST_CASE("allocations without any stack belong to the root") {
   FrameTable frames;
   TreeBuilder builder;
-  builder.add({}, 0, 100, 2);
+  builder.add({}, 0, {.bytes = 100, .count = 2});
   const Tree tree = std::move(builder).finish(frames);
-  REQUIRE(tree.size() == 1);
-  CHECK(tree.bytes[0] == 100);
-  CHECK(tree.count[0] == 2);
+  REQUIRE(tree.nodes.size() == 1);
+  CHECK(tree.nodes[0].sums.bytes == 100);
+  CHECK(tree.nodes[0].sums.count == 2);
 }
 
 TEST_CASE("a very deep recursion needs no deep recursion") {
   FrameTable frames;
   TreeBuilder builder;
   const std::vector<FrameNumber> path(200'000, frames.number({"recurse", "deep.py", 3, FrameKind::python}));
-  builder.add(path, 0, 64, 1);
+  builder.add(path, 0, {.bytes = 64, .count = 1});
   const Tree tree = std::move(builder).finish(frames, {.limit = 0, .max_nodes = 1'000'000});
-  REQUIRE(tree.size() == path.size() + 1);
-  CHECK(tree.depth.back() == path.size());
-  CHECK(tree.bytes.back() == 64);
+  REQUIRE(tree.nodes.size() == path.size() + 1);
+  CHECK(tree.nodes.back().depth == path.size());
+  CHECK(tree.nodes.back().sums.bytes == 64);
 }
 
 TEST_CASE("frames are told apart by text, not by where the text lies") {

@@ -1,32 +1,12 @@
-// Colour says where code comes from. Hues are those that people with any colour vision tell apart (after Okabe and Ito);
-// lightness varies a little from file to file, so that neighbours differ.
+// Colour says where code comes from, or which module it is of. Hues of origins are those that people with any colour
+// vision tell apart (after Okabe and Ito); lightness varies a little from file to file, so that neighbours differ.
 
-import type { Frame } from "./data";
+import { kindNames, kindOf, moduleOf } from "../../../html_common/web/src/kinds";
+import type { Kind } from "../../../html_common/web/src/kinds";
+import type { Frame } from "../../../html_common/web/src/report";
+import type { Theme } from "../../../html_common/web/src/theme";
 
-export type Kind = "program" | "library" | "standard" | "imports" | "native" | "none";
-export type Theme = "light" | "dark";
-
-export const kindNames: Record<Kind, string> = {
-  program: "Program",
-  library: "Installed packages",
-  standard: "Standard library",
-  imports: "Import system",
-  native: "Native code",
-  none: "Merged",
-};
-
-export function isImportSystem(frame: Frame): boolean {
-  return frame.file.includes("frozen importlib");
-}
-
-export function kindOf(frame: Frame): Kind {
-  if (frame.special) return "none";
-  if (frame.native) return "native";
-  if (isImportSystem(frame)) return "imports";
-  if (/\/(site|dist)-packages\//.test(frame.file)) return "library";
-  if (/^<frozen |\/lib(64)?\/python\d|\/python\d+\.zip\//.test(frame.file)) return "standard";
-  return "program";
-}
+export type ColourBy = "origin" | "module" | "change";
 
 interface Hue {
   hue: number;
@@ -53,18 +33,38 @@ const palettes: Record<Theme, Record<Kind, Hue>> = {
   },
 };
 
-export function kindColour(kind: Kind, theme: Theme, shade = 0): string {
-  const { hue, saturation, lightness } = palettes[theme][kind];
-  return `hsl(${hue} ${saturation}% ${(lightness + shade).toFixed(1)}%)`;
+function css({ hue, saturation, lightness }: Hue): string {
+  return `hsl(${hue} ${saturation}% ${lightness.toFixed(1)}%)`;
 }
 
-// From -3 to 3, by the file's name.
-export function shadeOf(frame: Frame): number {
+function hashOf(text: string): number {
   let hash = 0;
-  for (let i = 0; i < frame.file.length; ++i) hash = (hash * 31 + frame.file.charCodeAt(i)) | 0;
-  return ((hash >>> 8) % 7) - 3;
+  for (let i = 0; i < text.length; ++i) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
+  return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 8;
 }
 
-export function frameColours(frames: Frame[], theme: Theme): string[] {
-  return frames.map((frame) => kindColour(kindOf(frame), theme, frame.special ? 0 : shadeOf(frame)));
+function originColour(frame: Frame, theme: Theme): string {
+  const hue = palettes[theme][kindOf(frame)];
+  const shade = frame.special ? 0 : (hashOf(frame.file) % 7) - 3;
+  return css({ ...hue, lightness: hue.lightness + shade });
+}
+
+// Twelve hues at two lightnesses each.
+function moduleColour(frame: Frame, theme: Theme): string {
+  if (frame.special) return css(palettes[theme].none);
+  const hash = hashOf(moduleOf(frame));
+  const light = Math.floor(hash / 12) % 2 === 0;
+  const lightness = theme === "light" ? (light ? 82 : 70) : light ? 40 : 29;
+  return css({ hue: (hash % 12) * 30 + 10, saturation: theme === "light" ? 62 : 42, lightness });
+}
+
+export function frameColours(frames: Frame[], by: ColourBy, theme: Theme): string[] {
+  return frames.map((frame) => (by === "module" ? moduleColour(frame, theme) : originColour(frame, theme)));
+}
+
+// What there is in a report, for its legend.
+export function legendOf(frames: Frame[], theme: Theme): [colour: string, name: string][] {
+  const present = new Set(frames.map(kindOf));
+  const kinds = (Object.keys(kindNames) as Kind[]).filter((kind) => kind !== "none" && present.has(kind));
+  return kinds.map((kind) => [css(palettes[theme][kind]), kindNames[kind]]);
 }

@@ -1,64 +1,72 @@
-// What the report's JSON holds, as written by page.cc.
+// What the report's JSON holds, as written by page.cc, and the same with its columns unpacked.
+
+import type { Chrome, PackedFrames } from "../../../html_common/web/src/report";
+import { unpack } from "../../../html_common/web/src/unpack";
+
+export interface PackedTree {
+  rise: string;
+  frame: string;
+  bytes: string;
+  count: string;
+  thread?: string;
+  merged: number;
+  limit: number; // millionths
+}
+
+export interface Report extends PackedFrames {
+  chrome: Chrome;
+  inverted: boolean;
+  sourceLink: string;
+  tree: PackedTree;
+  withoutImports?: PackedTree;
+  functions: { frame: string; own: string; total: string; count: string };
+  threads: string[];
+}
 
 export type Metric = "bytes" | "count";
+export type Weights = Record<string, Float64Array>;
 
 // Nodes in preorder, node 0 is the root: a node's children follow it, one level deeper.
 export interface RawTree {
-  depth: number[];
-  frame: number[];
-  bytes: number[];
-  count: number[];
-  thread?: number[];
+  size: number;
+  depth: Uint32Array;
+  parent: Uint32Array;
+  frame: Float64Array;
+  thread?: Float64Array;
+  own: Weights; // what a node holds besides its children
   merged: number;
+  limit: number;
 }
 
-export interface Fact {
-  label: string;
-  unit: "text" | "count" | "bytes" | "milliseconds" | "epoch";
-  value: string | number;
-}
-
-export interface MemoryCurve {
-  time: number[]; // milliseconds
-  rss: number[];
-  heap: number[];
-}
-
-export interface Report {
-  title: string;
-  leaks: boolean;
-  inverted: boolean;
-  tree: RawTree;
-  withoutImports?: RawTree;
-  frames: {
-    function: number[];
-    file: number[];
-    line: number[];
-    native: number[];
-    special: number[];
+export function unpackTree(packed: PackedTree): RawTree {
+  const frame = unpack(packed.frame);
+  const size = frame.length;
+  const depth = new Uint32Array(size);
+  const parent = new Uint32Array(size);
+  const path: number[] = [];
+  unpack(packed.rise).forEach((rise, i) => {
+    path.length -= rise;
+    depth[i] = path.length;
+    parent[i] = path.length > 0 ? path[path.length - 1] : 0;
+    path.push(i);
+  });
+  return {
+    size, depth, parent, frame,
+    thread: packed.thread === undefined ? undefined : unpack(packed.thread),
+    own: { bytes: unpack(packed.bytes), count: unpack(packed.count) },
+    merged: packed.merged,
+    limit: packed.limit / 1e6,
   };
-  strings: string[];
-  threads: string[];
-  memory: MemoryCurve;
-  notes: string[];
-  facts: Fact[];
 }
 
-export interface Frame {
-  function: string;
-  file: string;
-  line: number;
-  native: boolean;
-  special: boolean; // stands for no function: the root, or what was merged
+// A function's sums in the whole snapshot, by any frame of it.
+export interface FunctionSums {
+  own: number;
+  total: number;
+  count: number;
 }
 
-export function framesOf(report: Report): Frame[] {
-  const { frames, strings } = report;
-  return frames.function.map((name, i) => ({
-    function: strings[name],
-    file: strings[frames.file[i]],
-    line: frames.line[i],
-    native: frames.native[i] === 1,
-    special: frames.special[i] === 1,
-  }));
+export function functionSums({ functions }: Report): Map<number, FunctionSums> {
+  const [frame, own, total, count] = [functions.frame, functions.own, functions.total, functions.count].map(unpack);
+  return new Map(Array.from(frame, (number, i) => [number, { own: own[i], total: total[i], count: count[i] }]));
 }

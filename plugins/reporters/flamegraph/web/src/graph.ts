@@ -3,8 +3,7 @@
 // The canvas is as large as what is visible; the element that scrolls holds an empty block of the picture's full height,
 // so a stack of ten thousand frames costs no more than one of ten.
 
-import type { Frame, Metric } from "./data";
-import * as format from "./format";
+import type { Frame } from "../../../html_common/web/src/report";
 import { boxes, nodeAt, starts, windowOf } from "./layout";
 import type { Box, Window } from "./layout";
 import { move } from "./navigation";
@@ -18,10 +17,13 @@ const narrowest = 1; // pixels
 const transition = 250; // milliseconds
 const contextRows = 3; // callers that stay visible above a frame that is scrolled to
 
-export interface GraphElements {
-  scroller: HTMLElement;
-  canvas: HTMLCanvasElement;
-  extent: HTMLElement;
+// What is drawn, and how.
+export interface Picture {
+  tree: Tree;
+  frames: Frame[];
+  values: Float64Array; // widths
+  share: (node: number) => string; // at the right of wide boxes
+  colour: (node: number) => string;
 }
 
 export interface GraphListener {
@@ -30,13 +32,24 @@ export interface GraphListener {
   focused(node: number): void;
 }
 
+const empty: Picture = {
+  tree: { size: 0, id: none(), depth: none(), parent: none(), end: none(), frame: none(), thread: none(), values: {} },
+  frames: [],
+  values: new Float64Array(0),
+  share: () => "",
+  colour: () => "",
+};
+
+function none(): Uint32Array {
+  return new Uint32Array(0);
+}
+
 export class Graph {
+  private picture: Picture = empty;
   private start = new Float64Array(0);
-  private values = new Float64Array(0);
   private window: Window = { from: 0, to: 1 };
   private zoomed = 0;
   private rows = 1;
-  private flames = false;
   private matches: Uint8Array | undefined;
   private hovered: number | undefined;
   private focus = 0;
@@ -44,27 +57,26 @@ export class Graph {
   private animation = 0;
   private requested = false;
   private readonly painter: Painter;
+  private readonly extent: HTMLElement;
+  private readonly canvas: HTMLCanvasElement;
 
   constructor(
-    private readonly elements: GraphElements,
-    private readonly frames: Frame[],
-    private tree: Tree,
-    private metric: Metric,
+    private readonly scroller: HTMLElement,
+    private flames: boolean,
     private colours: Colours,
     private readonly listener: GraphListener,
   ) {
-    this.painter = new Painter(elements.canvas);
-    this.show(tree, metric);
-    new ResizeObserver(() => this.resize()).observe(elements.scroller);
+    this.canvas = scroller.querySelector("canvas")!;
+    this.extent = scroller.querySelector<HTMLElement>(".extent")!;
+    this.painter = new Painter(this.canvas);
+    new ResizeObserver(() => this.resize()).observe(scroller);
     this.resize();
     this.listen();
   }
 
-  show(tree: Tree, metric: Metric, zoomed = 0): void {
-    this.tree = tree;
-    this.metric = metric;
-    this.values = tree.values[metric];
-    this.start = starts(tree, this.values);
+  show(picture: Picture, zoomed = 0): void {
+    this.picture = picture;
+    this.start = starts(picture.tree, picture.values);
     this.hovered = undefined;
     this.focus = zoomed;
     this.zoom(zoomed, false);
@@ -73,8 +85,8 @@ export class Graph {
   zoom(node: number, animated = true): void {
     this.zoomed = node;
     this.hovered = undefined;
-    if (!isWithin(this.tree, this.focus, node)) this.focus = node;
-    const target = windowOf(this.start, this.values, node);
+    if (!isWithin(this.picture.tree, this.focus, node)) this.focus = node;
+    const target = windowOf(this.start, this.picture.values, node);
     this.measure(target);
     this.reveal(node);
     this.travel(target, animated && !matchMedia("(prefers-reduced-motion: reduce)").matches);
@@ -82,7 +94,7 @@ export class Graph {
 
   setFlames(flames: boolean): void {
     this.flames = flames;
-    this.elements.scroller.scrollTop = flames ? this.elements.extent.offsetHeight : 0;
+    this.scroller.scrollTop = flames ? this.extent.offsetHeight : 0;
     this.reveal(this.zoomed);
     this.request();
   }
@@ -95,10 +107,6 @@ export class Graph {
   setColours(colours: Colours): void {
     this.colours = colours;
     this.request();
-  }
-
-  value(node: number): number {
-    return this.values[node];
   }
 
   // Where a node is on the canvas now, if it is wide enough to be there.
@@ -116,28 +124,28 @@ export class Graph {
   }
 
   private get height(): number {
-    return this.elements.scroller.clientHeight;
+    return this.scroller.clientHeight;
   }
 
   private get width(): number {
-    return this.elements.scroller.clientWidth;
+    return this.scroller.clientWidth;
   }
 
   private resize(): void {
     this.painter.resize(this.width, this.height);
-    this.measure(windowOf(this.start, this.values, this.zoomed));
+    this.measure(windowOf(this.start, this.picture.values, this.zoomed));
     this.paint();
   }
 
   // How tall the picture is when this window is looked at.
   private measure(window: Window): void {
-    const all = boxes(this.tree, this.start, this.values, window, this.width, 0, Infinity, narrowest);
+    const all = boxes(this.picture.tree, this.start, this.picture.values, window, this.width, 0, Infinity, narrowest);
     this.rows = all.reduce((deepest, box) => Math.max(deepest, box.depth + 1), 1);
-    this.elements.extent.style.height = `${this.rows * rowHeight}px`;
+    this.extent.style.height = `${this.rows * rowHeight}px`;
   }
 
   private top(depth: number): number {
-    const { scrollTop } = this.elements.scroller;
+    const { scrollTop } = this.scroller;
     const y = this.flames
       ? Math.max(this.rows * rowHeight, this.height) - (depth + 1) * rowHeight
       : depth * rowHeight;
@@ -145,8 +153,8 @@ export class Graph {
   }
 
   private reveal(node: number): void {
-    const { scroller } = this.elements;
-    const depth = this.tree.depth[node];
+    const { scroller } = this;
+    const depth = this.picture.tree.depth[node];
     const y = this.top(depth);
     const margin = contextRows * rowHeight;
     if (y >= 0 && y + margin <= this.height) return;
@@ -176,7 +184,7 @@ export class Graph {
   }
 
   private visible(firstDepth: number, lastDepth: number): Box[] {
-    return boxes(this.tree, this.start, this.values, this.window, this.width, firstDepth, lastDepth, narrowest);
+    return boxes(this.picture.tree, this.start, this.picture.values, this.window, this.width, firstDepth, lastDepth, narrowest);
   }
 
   private request(): void {
@@ -190,19 +198,19 @@ export class Graph {
 
   private paint(): void {
     const edges = [this.depthAt(0), this.depthAt(this.height)];
-    const zoomDepth = this.tree.depth[this.zoomed];
+    const zoomDepth = this.picture.tree.depth[this.zoomed] ?? 0;
     const scene: Scene = {
       boxes: this.visible(Math.min(...edges) - 1, Math.max(...edges) + 1),
-      frameOf: (node) => this.tree.frame[node],
-      share: (node) =>
-        this.metric === "bytes" ? format.bytes(this.values[node]) : format.count(this.values[node]),
+      frameOf: (node) => this.picture.tree.frame[node],
+      colour: this.picture.colour,
+      share: this.picture.share,
       top: (depth) => this.top(depth),
-      faded: (node) => this.tree.depth[node] < zoomDepth,
+      faded: (node) => this.picture.tree.depth[node] < zoomDepth,
       matches: this.matches,
       hovered: this.hovered,
       focused: this.focusVisible ? this.focus : undefined,
     };
-    this.painter.paint(scene, this.frames, this.colours);
+    this.painter.paint(scene, this.picture.frames, this.colours);
   }
 
   private depthAt(y: number): number {
@@ -211,14 +219,14 @@ export class Graph {
   }
 
   private nodeAt(event: PointerEvent | MouseEvent): number | undefined {
-    const area = this.elements.canvas.getBoundingClientRect();
+    const area = this.canvas.getBoundingClientRect();
     const x = event.clientX - area.left;
     const place = this.window.from + (x / this.width) * (this.window.to - this.window.from);
-    return nodeAt(this.tree, this.start, this.values, place, this.depthAt(event.clientY - area.top));
+    return nodeAt(this.picture.tree, this.start, this.picture.values, place, this.depthAt(event.clientY - area.top));
   }
 
   private listen(): void {
-    const { scroller } = this.elements;
+    const { scroller } = this;
     const point = (node: number | undefined, event?: PointerEvent) => {
       if (node !== this.hovered) {
         this.hovered = node;
@@ -269,7 +277,7 @@ export class Graph {
 
   private moveFocus(direction: Move): void {
     const shown = new Set(this.visible(0, Infinity).map((box) => box.node));
-    this.setFocus(move(this.tree, this.focus, direction, (node) => shown.has(node)));
+    this.setFocus(move(this.picture.tree, this.focus, direction, (node) => shown.has(node)));
   }
 
   private setFocus(node: number): void {

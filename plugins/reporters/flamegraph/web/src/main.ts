@@ -1,43 +1,54 @@
-// Puts the page together: reads the report, and keeps tree, graph, search, address bar and controls in step.
+// Puts the page together: reads the report, and keeps view, graph, search, address bar and controls in step.
 
-import { frameColours, isImportSystem } from "./colours";
-import { framesOf } from "./data";
-import type { Metric, Report } from "./data";
-import { element, make } from "./dom";
-import * as format from "./format";
+import { fillFacts, fillHeadline, setUpChrome, setUpKeys } from "../../../html_common/web/src/chrome";
+import type { Figure } from "../../../html_common/web/src/chrome";
+import { element, make } from "../../../html_common/web/src/dom";
+import * as format from "../../../html_common/web/src/format";
+import { readReport } from "../../../html_common/web/src/report";
+import { cssColour, currentTheme } from "../../../html_common/web/src/theme";
+import { frameColours, legendOf } from "./colours";
+import type { ColourBy } from "./colours";
+import { addOption, addRadio, check, checkedValue, isChecked, onChange, selected } from "./controls";
+import type { Report, Weights } from "./data";
 import { Graph } from "./graph";
-import { setUpMemory } from "./memory";
+import type { Picture } from "./graph";
+import type { GroupBy, Grouping } from "./grouping";
+import { help } from "./help";
+import { plainFigures, plainMetrics } from "./metrics";
 import type { Colours } from "./painter";
-import { connectDialog, fillFacts, fillHeading, fillHelp, fillLegend, fillNotes } from "./panels";
 import { matched, matchingFrames } from "./search";
-import { cssColour, currentTheme, setUpTheme } from "./theme";
+import { SandwichPanel } from "./sandwich_panel";
+import { fillSourceLink } from "./source_link";
 import { describe, hideTooltip, showTooltip } from "./tooltip";
 import type { Facts } from "./tooltip";
-import { findNode, makeTree } from "./tree";
-import type { Filter, Tree } from "./tree";
+import type { MadeTree, Tree } from "./tree";
+import { View } from "./view";
+import type { Choices } from "./view";
 
-const report = JSON.parse(element("data").textContent!) as Report;
-const frames = framesOf(report);
-const importFrames = frames.map(isImportSystem);
+const report = readReport<Report>();
+const view = new View(report);
+const metrics = plainMetrics;
 
-const reset = element<HTMLButtonElement>("reset");
 const search = element<HTMLInputElement>("search");
-const hideImports = element<HTMLInputElement>("hide-imports");
-const threads = element<HTMLSelectElement>("thread");
+let metric = metrics[0];
+let groups: Grouping = view.grouping("line");
+let made: MadeTree;
 
-let metric: Metric = "bytes";
-let tree = shownTree();
+function choices(): Choices {
+  return {
+    hideIrrelevant: isChecked("hide-irrelevant"),
+    hideImports: isChecked("hide-imports"),
+    group: selected("group") as GroupBy,
+    thread: selected("thread") === "" ? undefined : Number(selected("thread")),
+  };
+}
 
-function shownTree(): Tree {
-  const filter: Filter = threads.value === "" ? {} : { thread: Number(threads.value) };
-  if (!hideImports.checked) return makeTree(report.tree, filter);
-  if (report.withoutImports) return makeTree(report.withoutImports, filter);
-  return makeTree(report.tree, { ...filter, hides: (frame) => importFrames[frame] });
+function weights(): Weights {
+  return view.raw(choices()).own;
 }
 
 function colours(): Colours {
   return {
-    frames: frameColours(frames, currentTheme()),
     text: cssColour("box-text"),
     dimText: cssColour("box-dim"),
     background: cssColour("background"),
@@ -47,112 +58,162 @@ function colours(): Colours {
   };
 }
 
-function factsOf(node: number): Facts {
-  return {
-    frame: frames[tree.frame[node]],
-    bytes: tree.values.bytes[node],
-    count: tree.values.count[node],
-    totalBytes: tree.values.bytes[0],
-    totalCount: tree.values.count[0],
-    thread: node > 0 && report.tree.thread ? report.threads[threadOf(node)] : undefined,
-  };
+function picture(tree: Tree, { frames }: Grouping): Picture {
+  const colourOf = frameColours(frames, selected("colour") as ColourBy, currentTheme());
+  const values = tree.values[metric.key];
+  return { tree, frames, values, share: (node) => metric.text(values[node]), colour: (node) => colourOf[tree.frame[node]] };
 }
 
-function threadOf(node: number): number {
-  const raw = hideImports.checked && report.withoutImports ? report.withoutImports : report.tree;
-  return raw.thread![tree.id[node]];
+function factsOf(tree: Tree, { frames }: Grouping, node: number): Facts {
+  const thread = report.threads.length > 0 && node > 0 ? report.threads[tree.thread[node]] : undefined;
+  return { frame: frames[tree.frame[node]], figures: plainFigures(tree, node), thread };
 }
 
-function showDetails(node: number): void {
-  element("details").textContent = describe(factsOf(node));
+function showDetails(facts: Facts): void {
+  element("details").textContent = describe(facts);
+  fillSourceLink(report.sourceLink, facts.frame);
 }
 
-setUpTheme(element("theme-button"), repaint);
+function pointed(facts: Facts | undefined, event?: PointerEvent): void {
+  if (facts && event) {
+    showTooltip(facts, event.clientX, event.clientY);
+    element("details").textContent = describe(facts);
+  } else {
+    hideTooltip();
+  }
+}
 
-const graph = new Graph(
-  { scroller: element("graph"), canvas: element<HTMLCanvasElement>("flames"), extent: element("extent") },
-  frames,
-  tree,
-  metric,
-  colours(),
-  {
-    chosen: (node) => go(tree.id[node]),
-    pointed: (node, event) => {
-      if (node === undefined || !event) {
-        hideTooltip();
-        showDetails(graph.zoomedNode);
-      } else {
-        showTooltip(factsOf(node), event.clientX, event.clientY);
-        showDetails(node);
-      }
-    },
-    focused: (node) => {
-      hideTooltip();
-      showDetails(node);
-      element("spoken").textContent = describe(factsOf(node));
-    },
+function focused(facts: Facts): void {
+  hideTooltip();
+  showDetails(facts);
+  element("spoken").textContent = describe(facts);
+}
+
+const graph = new Graph(element("graph"), false, colours(), {
+  chosen: (node) => go(zoomAddress(made.tree.id[node])),
+  pointed: (node, event) => {
+    pointed(node === undefined ? undefined : factsOf(made.tree, groups, node), event);
+    if (node === undefined) showDetails(factsOf(made.tree, groups, graph.zoomedNode));
   },
-);
+  focused: (node) => focused(factsOf(made.tree, groups, node)),
+});
 
-// The address bar says which node is zoomed, so that the browser's back and forward buttons work.
-function go(id: number): void {
-  const fragment = id === 0 ? "" : String(id);
+const panel: SandwichPanel = new SandwichPanel(view, colours(), {
+  chosen: (frame) => go(`of=${frame}`),
+  pointed: (tree, node, event) => pointed(node === undefined ? undefined : factsOf(tree, panel.groups, node), event),
+  focused: (tree, node) => focused(factsOf(tree, panel.groups, node)),
+  picture,
+});
+
+// The address bar says what is looked at, so that the browser's back and forward buttons work: "123" is a zoomed node,
+// "of=45" are callers and callees of frame 45's function.
+function go(fragment: string): void {
   if (location.hash.slice(1) !== fragment) location.hash = fragment;
   else followAddress();
 }
 
-function addressedNode(): number {
-  const id = Number(location.hash.slice(1));
-  return Number.isInteger(id) && id > 0 ? findNode(tree, id) : 0;
+function zoomAddress(id: number): string {
+  return id === 0 ? "" : String(id);
+}
+
+function addressed(): { node: number; frame?: number } {
+  const [, of, digits] = /^#(of=)?(\d+)$/.exec(location.hash) ?? [];
+  const number = Number(digits ?? 0);
+  if (of) return { node: 0, frame: number < view.frames.length ? number : undefined };
+  return { node: number < made.nodeOf.length ? made.nodeOf[number] : 0 };
 }
 
 function followAddress(): void {
   hideTooltip();
-  graph.zoom(addressedNode());
+  const { node, frame } = addressed();
+  panel.show(frame, choices(), weights(), metric);
+  element("graph").hidden = frame !== undefined;
+  if (frame === undefined) graph.zoom(node);
   zoomChanged();
 }
 
 function zoomChanged(): void {
-  reset.disabled = graph.zoomedNode === 0;
-  showDetails(graph.zoomedNode);
+  const all = graph.zoomedNode === 0 && !panel.shown;
+  element<HTMLButtonElement>("reset").disabled = all;
+  element("reset").textContent = panel.shown ? "Whole picture" : "Reset zoom";
+  if (panel.shown) showDetails(factsOf(panel.tree, panel.groups, 0));
+  else showDetails(factsOf(made.tree, groups, graph.zoomedNode));
   showMatched();
 }
 
 function refresh(): void {
-  graph.show(tree, metric, addressedNode());
-  zoomChanged();
+  const chosen = choices();
+  groups = view.grouping(chosen.group);
+  made = view.tree(chosen, weights());
+  const { node } = addressed();
+  graph.show(picture(made.tree, groups), node);
+  followAddress();
+  fillTotals();
+  fillLegend();
 }
 
-function rebuild(): void {
-  tree = shownTree();
-  refresh();
+function fillTotals(): void {
+  const { bytes, count } = made.tree.values;
+  const { view: shown, duration } = report.chrome;
+  const figures: Figure[] =
+    shown === "leaks"
+      ? [["not freed", format.bytes(bytes[0])], ["allocations", format.count(count[0])]]
+      : shown === "temporary"
+        ? [["short-lived", format.bytes(bytes[0])], ["allocations", format.count(count[0])]]
+        : [["at the peak", format.bytes(bytes[0])], ["live allocations", format.count(count[0])]];
+  fillHeadline([...figures, ["recorded", format.duration(duration)]]);
+}
+
+function fillStatistics(): void {
+  const { merged, limit, size } = view.raw({ ...choices(), hideImports: false });
+  const small = `${format.count(merged)} smaller than ${format.percent(limit, 1)}, shown as “(merged)”`;
+  fillFacts(report.chrome, [
+    ["Frames in this report", format.count(view.frames.filter((frame) => !frame.special).length)],
+    ["Boxes in this report", format.count(size) + (merged > 0 ? `, and ${small}` : "")],
+  ]);
+  element("merged").textContent = merged > 0 ? small.replace(", shown", " are shown") : "";
+}
+
+function fillLegend(): void {
+  const shown = Array.from(new Set(made.tree.frame), (frame) => groups.frames[frame]);
+  element("kinds").replaceChildren(
+    ...(selected("colour") === "module" ? [] : legendOf(shown, currentTheme())).map(([colour, name]) => {
+      const item = make("li");
+      const swatch = make("span", "", "swatch");
+      swatch.style.background = colour;
+      item.append(swatch, name);
+      return item;
+    }),
+  );
 }
 
 function repaint(): void {
   graph.setColours(colours());
-  fillLegend(frames, currentTheme());
-  repaintMemory();
+  panel.setColours(colours());
+  refresh();
 }
 
 function showMatched(): void {
   const output = element("matched");
-  if (search.value.trim() === "") {
+  const wanted = search.value.trim() !== "";
+  const matches = wanted ? matchingFrames(groups.frames, search.value) : undefined;
+  graph.setMatches(matches);
+  panel.setMatches(wanted ? matchingFrames(panel.groups.frames, search.value) : undefined);
+  if (!matches || panel.shown) {
     output.textContent = "";
-    graph.setMatches(undefined);
     return;
   }
-  const matches = matchingFrames(frames, search.value);
+  const { tree } = made;
+  const values = tree.values[metric.key];
   const zoomed = graph.zoomedNode;
-  const values = tree.values[metric];
   const found = matched(tree, values, matches, zoomed);
-  output.textContent =
-    found.nodes === 0 ? "no match" : `matched: ${format.percent(found.value, values[zoomed])} in ${format.count(found.nodes)} box${found.nodes === 1 ? "" : "es"}`;
-  graph.setMatches(matches);
+  const boxes = `${format.count(found.nodes)} box${found.nodes === 1 ? "" : "es"}`;
+  output.textContent = found.nodes === 0 ? "no match" : `matched: ${format.percent(found.value, values[zoomed])} in ${boxes}`;
 }
 
-function setMetric(value: Metric): void {
-  metric = value;
-  check("metric", value);
+function setMetric(key: string): void {
+  metric = metrics.find((each) => each.key === key)!;
+  check("metric", key);
   refresh();
 }
 
@@ -161,89 +222,69 @@ function setFlames(flames: boolean): void {
   graph.setFlames(flames);
 }
 
-function checked(name: string): string {
-  return document.querySelector<HTMLInputElement>(`input[name=${name}]:checked`)!.value;
-}
-
-function check(name: string, value: string): void {
-  document.querySelector<HTMLInputElement>(`input[name=${name}][value=${value}]`)!.checked = true;
-}
-
-function onChange(selector: string, act: () => void): void {
-  for (const input of document.querySelectorAll(selector)) input.addEventListener("change", act);
-}
-
-const shortcuts: Record<string, () => void> = {
-  "/": () => search.focus(),
-  "?": () => element<HTMLDialogElement>("help-dialog").showModal(),
-  Escape: () => go(0),
-  b: () => setMetric("bytes"),
-  a: () => setMetric("count"),
-  f: () => setFlames(checked("direction") === "icicle"),
-  t: () => element("theme-button").click(),
-};
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.target === search) {
-    if (event.key !== "Escape") return;
-    search.value = "";
-    search.blur();
-    showMatched();
+function openSandwich(): void {
+  if (panel.shown) {
+    go("");
     return;
   }
-  if (event.target === threads) return;
-  const act = shortcuts[event.key];
-  if (!act) return;
-  event.preventDefault();
-  act();
-});
-
-if (report.threads.length > 1) {
-  element("thread-field").hidden = false;
-  const option = (label: string, value: string) => {
-    const made = make("option", label) as HTMLOptionElement;
-    made.value = value;
-    threads.append(made);
-  };
-  option("all", "");
-  report.threads.forEach((label, i) => option(label, String(i)));
+  const { tree } = made;
+  const node = graph.focusedNode || graph.zoomedNode || (tree.size > 1 ? 1 : 0);
+  const frame = view.raw(choices()).frame[tree.id[node]];
+  if (!view.frames[frame].special) go(`of=${frame}`);
 }
 
-const repaintMemory = setUpMemory(report);
-fillHeading(report);
-fillNotes(report);
-fillFacts(report);
-fillHelp();
-fillLegend(frames, currentTheme());
-connectDialog("stats-button", "stats-dialog");
-connectDialog("help-button", "help-dialog");
+for (const { key, label } of metrics) addRadio(element("metrics"), "metric", key, label);
+if (report.threads.length > 1) {
+  element("thread-field").hidden = false;
+  addOption("thread", "all", "");
+  report.threads.forEach((label, i) => addOption("thread", label, String(i)));
+}
+setUpChrome(report.chrome, help, repaint);
+graph.setColours(colours()); // now of the theme in use
+panel.setColours(colours());
+fillStatistics();
 
-onChange("input[name=metric]", () => setMetric(checked("metric") as Metric));
-onChange("input[name=direction]", () => setFlames(checked("direction") === "flame"));
-onChange("#thread", rebuild);
+onChange("input[name=metric]", () => setMetric(checkedValue("metric")));
+onChange("input[name=direction]", () => setFlames(checkedValue("direction") === "flame"));
+onChange("#thread, #group, #hide-irrelevant", refresh);
+onChange("#colour", repaint);
 onChange("#hide-imports", () => {
   // The two trees of an inverted report number their nodes each in its own way.
-  if (report.withoutImports) go(0);
-  rebuild();
+  if (report.withoutImports) go("");
+  refresh();
 });
 search.addEventListener("input", showMatched);
-reset.addEventListener("click", () => go(0));
+element("reset").addEventListener("click", () => go(""));
+element("sandwich").addEventListener("click", openSandwich);
 window.addEventListener("hashchange", followAddress);
+setUpKeys({
+  Escape: () => go(""),
+  b: () => setMetric("bytes"),
+  a: () => setMetric("count"),
+  c: openSandwich,
+  f: () => setFlames(checkedValue("direction") === "icicle"),
+});
 refresh();
 
 // For tests and for the console: which boxes there are and where.
 Object.assign(window, {
   memrayFlamegraph: {
     report,
-    zoomed: () => tree.id[graph.zoomedNode],
-    focused: () => tree.id[graph.focusedNode],
-    nodes: () => Array.from(tree.id),
-    box: (id: number) => {
-      const node = findNode(tree, id);
-      const found = tree.id[node] === id ? graph.box(node) : undefined;
+    tree: () => ({
+      ...Object.fromEntries(Object.entries(made.tree.values).map(([key, values]) => [key, Array.from(values)])),
+      id: Array.from(made.tree.id),
+      depth: Array.from(made.tree.depth),
+      thread: Array.from(made.tree.thread, (thread) => report.threads[thread] ?? ""),
+      frame: Array.from(made.tree.frame),
+      frames: groups.frames,
+    }),
+    zoomed: () => graph.zoomedNode,
+    focused: () => graph.focusedNode,
+    box: (node: number) => {
+      const found = graph.box(node);
       return found && { x: found.x, y: found.y, width: found.width };
     },
+    sandwich: () => panel.describe(),
   },
 });
 document.documentElement.dataset.ready = "true";

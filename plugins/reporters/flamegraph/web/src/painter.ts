@@ -1,7 +1,7 @@
 // Paints boxes on a canvas. Knows pixels and colours, but neither the tree nor what a user does.
 
-import type { Frame } from "./data";
-import * as format from "./format";
+import * as format from "../../../html_common/web/src/format";
+import type { Frame } from "../../../html_common/web/src/report";
 import type { Box } from "./layout";
 
 export const rowHeight = 20;
@@ -10,7 +10,6 @@ const padding = 6;
 const shortestLabel = 3; // characters
 
 export interface Colours {
-  frames: string[]; // by frame
   text: string;
   dimText: string;
   background: string;
@@ -22,6 +21,7 @@ export interface Colours {
 export interface Scene {
   boxes: Box[];
   frameOf: (node: number) => number;
+  colour: (node: number) => string;
   share: (node: number) => string; // shown at the right of wide boxes
   top: (depth: number) => number; // y of a row
   faded: (node: number) => boolean;
@@ -76,7 +76,7 @@ export class Painter {
     const top = scene.top(box.depth);
 
     context.globalAlpha = scene.matches && !matches ? 0.38 : scene.faded(box.node) ? 0.6 : 1;
-    context.fillStyle = matches ? colours.match : colours.frames[frame];
+    context.fillStyle = matches ? colours.match : scene.colour(box.node);
     context.fillRect(left, top, Math.max(right - left - gap, 1 / this.ratio), rowHeight - 1);
 
     const room = right - left - gap - 2 * padding;
@@ -105,12 +105,15 @@ export class Painter {
 
     context.fillStyle = dim;
     const place = format.place(frame, format.baseName(frame.file));
-    if (place !== "" && used + this.measure(place) + 2 * this.characterWidth <= room) {
+    if (place !== "" && place !== frame.function && used + this.measure(place) + 2 * this.characterWidth <= room) {
       context.fillText(place, x + used + this.characterWidth, y);
       used += this.characterWidth + this.measure(place);
     }
-    if (used + this.measure(share) + 3 * this.characterWidth <= room) {
-      context.fillText(share, x + room - this.measure(share), y);
+    const left = room - used - this.measure(share) - 3 * this.characterWidth;
+    if (left < 0) return;
+    context.fillText(share, x + room - this.measure(share), y);
+    if (frame.source !== "" && left > 12 * this.characterWidth) {
+      context.fillText(this.fit(frame.source, left), x + used + 2 * this.characterWidth, y);
     }
   }
 

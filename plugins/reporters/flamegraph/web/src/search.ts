@@ -1,6 +1,6 @@
 // Which frames a search means, and how much of the memory is theirs.
 
-import type { Frame } from "./data";
+import type { Frame } from "../../../html_common/web/src/report";
 import type { Tree } from "./tree";
 
 // One entry a frame: 1 if its function or file contains the text, in whatever case.

@@ -1,46 +1,33 @@
-// What there is to know about one frame, beside the pointer and, in one line, at the bottom of the page.
+// What there is to know about one box, beside the pointer and, in one line, at the bottom of the page.
 
-import type { Frame } from "./data";
-import { element, make } from "./dom";
-import * as format from "./format";
+import { element, make } from "../../../html_common/web/src/dom";
+import * as format from "../../../html_common/web/src/format";
+import type { Frame } from "../../../html_common/web/src/report";
 
 export interface Facts {
   frame: Frame;
-  bytes: number;
-  count: number;
-  totalBytes: number;
-  totalCount: number;
+  figures: [value: string, share: string][];
   thread?: string;
 }
 
 const distance = 14; // from the pointer
 
-export function describe(facts: Facts): string {
-  const { frame } = facts;
-  const parts = [
-    frame.function,
-    format.place(frame),
-    `${format.bytes(facts.bytes)} (${format.percent(facts.bytes, facts.totalBytes)})`,
-    format.allocations(facts.count),
-  ];
-  if (facts.thread) parts.push(facts.thread);
+export function describe({ frame, figures, thread }: Facts): string {
+  const parts = [frame.function, format.place(frame), ...figures.map(([value, share]) => (share === "" ? value : `${value} (${share})`)), thread ?? ""];
   return parts.filter((part) => part !== "").join(" · ");
 }
 
-export function showTooltip(facts: Facts, x: number, y: number): void {
-  const { frame } = facts;
+export function showTooltip({ frame, figures, thread }: Facts, x: number, y: number): void {
   const tooltip = element("tooltip");
-  const name = make("p", frame.function, "name");
-  const rows = make("dl");
-  const row = (value: string, share: string) => rows.append(make("dt", value), make("dd", share));
-  row(format.bytes(facts.bytes), format.percent(facts.bytes, facts.totalBytes));
-  row(format.allocations(facts.count), format.percent(facts.count, facts.totalCount));
-  const parts = [name];
-  if (frame.file !== "") parts.push(make("p", format.place(frame), "place"));
+  const parts = [make("p", frame.function, "name")];
+  if (frame.file !== "" && frame.file !== frame.function) parts.push(make("p", format.place(frame), "place"));
+  if (frame.source !== "") parts.push(make("p", frame.source, "code"));
   if (frame.special && frame.function === "(merged)") {
     parts.push(make("p", "Calls too small to be seen, taken together.", "place"));
   }
-  if (facts.thread) parts.push(make("p", facts.thread, "place"));
+  if (thread) parts.push(make("p", thread, "place"));
+  const rows = make("dl");
+  for (const [value, share] of figures) rows.append(make("dt", value), make("dd", share));
   tooltip.replaceChildren(...parts, rows);
   tooltip.hidden = false;
 

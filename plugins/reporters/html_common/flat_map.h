@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace memray::flamegraph {
+namespace memray::html {
 
 class FlatMap {
  public:
@@ -51,4 +51,4 @@ class FlatMap {
   std::size_t used_ = 0;
 };
 
-}  // namespace memray::flamegraph
+}  // namespace memray::html

@@ -1,9 +1,8 @@
 // Light or dark: what the system prefers, until somebody chooses.
 
-import type { Theme } from "./colours";
+export type Theme = "light" | "dark";
 
 const key = "memray-theme";
-const system = matchMedia("(prefers-color-scheme: dark)");
 
 // Storage may be forbidden for pages opened from a file.
 function remembered(): string | null {
@@ -31,6 +30,7 @@ function apply(theme: Theme): void {
 }
 
 export function setUpTheme(button: HTMLElement, changed: () => void): void {
+  const system = matchMedia("(prefers-color-scheme: dark)");
   const chosen = remembered();
   apply(chosen === "light" || chosen === "dark" ? chosen : system.matches ? "dark" : "light");
   system.addEventListener("change", () => {

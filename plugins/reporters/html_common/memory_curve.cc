@@ -1,9 +1,9 @@
-#include "memory_curve.h"
+#include "html_common/memory_curve.h"
 
 #include <algorithm>
 #include <map>
 
-namespace memray::flamegraph {
+namespace memray::html {
 
 std::vector<MemoryPoint> memory_curve(std::span<const MemorySample> samples, std::size_t max_points) {
   // A process counts until its last sample, after which it is taken to be gone.
@@ -33,4 +33,4 @@ std::vector<MemoryPoint> memory_curve(std::span<const MemorySample> samples, std
   return points;
 }
 
-}  // namespace memray::flamegraph
+}  // namespace memray::html

@@ -1,6 +1,6 @@
 // Numbers as people read them.
 
-import type { Fact, Frame } from "./data";
+import type { Fact, Frame } from "./report";
 
 export function bytes(value: number): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
@@ -10,6 +10,11 @@ export function bytes(value: number): string {
     ++unit;
   }
   return unit === 0 ? `${value} B` : `${value.toFixed(1)} ${units[unit]}`;
+}
+
+// With its sign: what grew or shrank.
+export function change(value: number, text: (size: number) => string): string {
+  return value === 0 ? "±0" : `${value > 0 ? "+" : "−"}${text(Math.abs(value))}`;
 }
 
 export function count(value: number): string {
@@ -57,5 +62,5 @@ export function baseName(path: string): string {
 }
 
 export function place(frame: Frame, file: string = frame.file): string {
-  return file === "" ? "" : frame.line > 0 ? `${file}:${frame.line}` : file;
+  return file === "" || frame.whole ? "" : frame.line > 0 ? `${file}:${frame.line}` : file;
 }

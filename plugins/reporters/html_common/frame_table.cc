@@ -1,6 +1,6 @@
-#include "frame_table.h"
+#include "html_common/frame_table.h"
 
-namespace memray::flamegraph {
+namespace memray::html {
 
 FrameTable::FrameTable() {
   frames_.push_back({"<root>", "", 0, FrameKind::native});
@@ -36,4 +36,4 @@ bool is_import_system(const DisplayFrame& frame) {
   return frame.file.find("frozen importlib") != std::string_view::npos;
 }
 
-}  // namespace memray::flamegraph
+}  // namespace memray::html

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-namespace memray::flamegraph {
+namespace memray::html {
 
 struct MemoryPoint {
   std::uint64_t milliseconds = 0;
@@ -16,6 +16,6 @@ struct MemoryPoint {
 };
 
 // At most `max_points`; of samples that share a point the highest values are taken, so that no peak is lost.
-std::vector<MemoryPoint> memory_curve(std::span<const MemorySample> samples, std::size_t max_points = 2000);
+std::vector<MemoryPoint> memory_curve(std::span<const MemorySample> samples, std::size_t max_points);
 
-}  // namespace memray::flamegraph
+}  // namespace memray::html

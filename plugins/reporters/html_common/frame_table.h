@@ -7,14 +7,14 @@
 
 #include <memray/query.h>
 
-#include "flat_map.h"
+#include "html_common/flat_map.h"
 
 #include <cstdint>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
-namespace memray::flamegraph {
+namespace memray::html {
 
 enum class FrameNumber : std::uint32_t {};
 constexpr std::uint32_t index(FrameNumber frame) { return static_cast<std::uint32_t>(frame); }
@@ -44,4 +44,4 @@ class FrameTable {
 // The import machinery of Python itself.
 bool is_import_system(const DisplayFrame& frame);
 
-}  // namespace memray::flamegraph
+}  // namespace memray::html

@@ -1,5 +1,5 @@
-# HTML + STYLE + SCRIPT -> OUTPUT, a C++ file with the page as one text. The page names its own style and script by hash
-# in its Content-Security-Policy.
+# HTML + BODY + STYLES + SCRIPT -> OUTPUT, a C++ file with the page as one text. The page names its own style and script by
+# hash in its Content-Security-Policy.
 
 cmake_minimum_required(VERSION 3.25)
 
@@ -21,7 +21,14 @@ function(sha256_base64 out content)
 endfunction()
 
 file(READ ${HTML} html)
-file(READ ${STYLE} style)
+file(READ ${BODY} body)
+string(REPLACE "@BODY@" "${body}" html "${html}")
+string(REPLACE "," ";" styles ${STYLES})
+set(style "")
+foreach(file ${styles})
+  file(READ ${file} part)
+  string(APPEND style "${part}")
+endforeach()
 file(READ ${SCRIPT} script)
 sha256_base64(style_hash "${style}")
 sha256_base64(script_hash "${script}")
@@ -30,14 +37,15 @@ string(REPLACE "@SCRIPT_HASH@" "${script_hash}" html "${html}")
 string(REPLACE "@STYLE@" "${style}" html "${html}")
 string(REPLACE "@SCRIPT@" "${script}" html "${html}")
 
-file(WRITE ${OUTPUT} "#include \"page.h\"
+file(WRITE ${OUTPUT} "#include <string_view>
 
-namespace memray::flamegraph {
+namespace ${NAMESPACE} {
 
+std::string_view page_template();
 std::string_view page_template() {
   static constexpr char kPage[] = R\"~memray~(${html})~memray~\";
   return {kPage, sizeof kPage - 1};
 }
 
-}  // namespace memray::flamegraph
+}  // namespace ${NAMESPACE}
 ")

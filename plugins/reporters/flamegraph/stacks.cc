@@ -1,0 +1,84 @@
+#include "stacks.h"
+
+#include <algorithm>
+#include <tuple>
+#include <unordered_map>
+
+namespace memray::flamegraph {
+
+namespace {
+
+std::string thread_label(const Definitions& definitions, ThreadId id) {
+  const Thread& thread = definitions.thread(id);
+  const std::string_view name = definitions.string(thread.name);
+  std::string label = fmt::format("Thread {}", thread.number);
+  if (!name.empty()) label += fmt::format(" ({})", name);
+  if (definitions.processes() > 1) label += fmt::format(" of process {}", definitions.process(thread.process).pid);
+  return label;
+}
+
+}  // namespace
+
+std::uint32_t ThreadList::number(ThreadId id) {
+  const auto [place, fresh] = number_of_.try_emplace(id, static_cast<std::uint32_t>(labels_.size()));
+  if (fresh) labels_.push_back(thread_label(definitions_, id));
+  return place->second;
+}
+
+void set_path(TreePath& path, const std::vector<DisplayFrame>& stack, FrameTable& frames, bool inverted) {
+  path.frames.clear();
+  for (const DisplayFrame& frame : stack) path.frames.push_back(frames.number(frame));
+  if (!inverted) {
+    std::reverse(path.frames.begin(), path.frames.end());
+    return;
+  }
+  // Of a stack that imports, only those who asked for the import are left.
+  const auto outermost_import = std::find_if(stack.rbegin(), stack.rend(), html::is_import_system);
+  const auto imports = outermost_import == stack.rend() ? 0 : stack.rend() - outermost_import;
+  path.without_imports.assign(path.frames.begin() + imports, path.frames.end());
+}
+
+SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTable& frames, bool inverted, bool split) {
+  // Numbers of stacks that are near to each other are near in the tree as well: the builder thrives on that.
+  std::stable_sort(snapshot.groups.begin(), snapshot.groups.end(), [](const Group& a, const Group& b) {
+    return std::tie(a.thread, a.stack, a.native_stack) < std::tie(b.thread, b.stack, b.native_stack);
+  });
+  TreeBuilder all, without_imports;
+  ThreadList threads(capture.definitions());
+  TreePath path;
+  for (const Group& group : snapshot.groups) {
+    const std::uint32_t thread = split ? threads.number(group.thread) : 0;
+    set_path(path, display_stack(capture, group), frames, inverted);
+    const Sums sums = {.bytes = group.bytes, .count = group.count};
+    all.add(path.frames, thread, sums);
+    if (inverted) without_imports.add(path.without_imports, thread, sums);
+  }
+  SnapshotTrees trees{std::move(all).finish(frames), {}, std::move(threads).take()};
+  if (inverted) trees.without_imports = std::move(without_imports).finish(frames);
+  return trees;
+}
+
+std::vector<FunctionSums> function_sums(const Capture& capture, const Snapshot& snapshot, const Tree& tree,
+                                        FrameTable& frames) {
+  struct Name {
+    std::string_view function, file;
+    bool operator==(const Name&) const = default;
+  };
+  const auto hash = [](const Name& name) {
+    return std::hash<std::string_view>()(name.function) * 31 + std::hash<std::string_view>()(name.file);
+  };
+  std::unordered_map<Name, FrameNumber, decltype(hash)> shown(64, hash);
+  for (const Tree::Node& node : tree.nodes) {
+    const DisplayFrame& frame = frames[node.frame];
+    if (node.frame > FrameTable::kMerged) shown.try_emplace({frame.function, frame.file}, node.frame);
+  }
+  std::vector<FunctionSums> sums;
+  for (const FunctionTotal& total : functions(capture, snapshot)) {
+    const auto frame = shown.find({total.function, total.file});
+    if (frame == shown.end()) continue;
+    sums.push_back({frame->second, total.own_bytes, total.total_bytes, total.count});
+  }
+  return sums;
+}
+
+}  // namespace memray::flamegraph

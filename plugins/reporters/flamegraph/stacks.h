@@ -1,0 +1,41 @@
+// From a snapshot to the trees that a page shows.
+#pragma once
+
+#include "page.h"
+
+#include <map>
+
+namespace memray::flamegraph {
+
+// Labels of threads, numbered in the order in which they come up.
+class ThreadList {
+ public:
+  explicit ThreadList(const Definitions& definitions) : definitions_(definitions) {}
+  std::uint32_t number(ThreadId id);
+  std::vector<std::string> take() && { return std::move(labels_); }
+
+ private:
+  const Definitions& definitions_;
+  std::map<ThreadId, std::uint32_t> number_of_;
+  std::vector<std::string> labels_;
+};
+
+// A stack in the order in which a tree holds it, and, of an inverted one, what is left of it without the import system.
+struct TreePath {
+  std::vector<FrameNumber> frames;
+  std::vector<FrameNumber> without_imports;
+};
+void set_path(TreePath& path, const std::vector<DisplayFrame>& stack, FrameTable& frames, bool inverted);
+
+struct SnapshotTrees {
+  Tree tree;
+  std::optional<Tree> without_imports;
+  std::vector<std::string> threads;
+};
+SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTable& frames, bool inverted, bool split);
+
+// The functions of the snapshot that have a box in the tree.
+std::vector<FunctionSums> function_sums(const Capture& capture, const Snapshot& snapshot, const Tree& tree,
+                                        FrameTable& frames);
+
+}  // namespace memray::flamegraph

@@ -1,0 +1,20 @@
+// From a box to its line in an editor.
+
+import { element } from "../../../html_common/web/src/dom";
+import * as format from "../../../html_common/web/src/format";
+import type { Frame } from "../../../html_common/web/src/report";
+
+export function sourceAddress(template: string, frame: Frame): string | undefined {
+  if (template === "" || !frame.file.startsWith("/") || frame.line === 0) return undefined;
+  const file = frame.file.split("/").map(encodeURIComponent).join("/");
+  return template.replace("{file}", () => file).replace("{line}", String(frame.line));
+}
+
+export function fillSourceLink(template: string, frame: Frame): void {
+  const link = element<HTMLAnchorElement>("source");
+  const address = sourceAddress(template, frame);
+  link.hidden = address === undefined;
+  if (address === undefined) return;
+  link.href = address;
+  link.textContent = `Open ${format.place(frame, format.baseName(frame.file))}`;
+}

@@ -1,0 +1,290 @@
+// The front end's pure functions, run by Node after esbuild has bundled them.
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { ticks, sampleAt } from "../../../plugins/reporters/html_common/web/src/chart";
+import { csvOf } from "../../../plugins/reporters/html_common/web/src/memory";
+import * as format from "../../../plugins/reporters/html_common/web/src/format";
+import { isIrrelevant, kindOf, moduleOf } from "../../../plugins/reporters/html_common/web/src/kinds";
+import type { Frame } from "../../../plugins/reporters/html_common/web/src/report";
+import { unpack, unpackSigned } from "../../../plugins/reporters/html_common/web/src/unpack";
+import { unpackTree } from "../../../plugins/reporters/flamegraph/web/src/data";
+import type { RawTree } from "../../../plugins/reporters/flamegraph/web/src/data";
+import { grouping } from "../../../plugins/reporters/flamegraph/web/src/grouping";
+import { boxes, nodeAt, starts, windowOf } from "../../../plugins/reporters/flamegraph/web/src/layout";
+import { move } from "../../../plugins/reporters/flamegraph/web/src/navigation";
+import { sandwich } from "../../../plugins/reporters/flamegraph/web/src/sandwich";
+import { matched } from "../../../plugins/reporters/flamegraph/web/src/search";
+import { sourceAddress } from "../../../plugins/reporters/flamegraph/web/src/source_link";
+import { makeTree } from "../../../plugins/reporters/flamegraph/web/src/tree";
+import type { Filter } from "../../../plugins/reporters/flamegraph/web/src/tree";
+
+//  0 root 100
+//  1   a 60        4   d 30      6  f 5
+//  2     b 40      5     e 30
+//  3     c 10
+const raw: RawTree = {
+  size: 7,
+  depth: Uint32Array.from([0, 1, 2, 2, 1, 2, 1]),
+  parent: Uint32Array.from([0, 0, 1, 1, 0, 4, 0]),
+  frame: Float64Array.from([0, 1, 2, 3, 4, 5, 6]),
+  own: {
+    bytes: Float64Array.from([5, 10, 40, 10, 0, 30, 5]),
+    count: Float64Array.from([0, 1, 1, 1, 0, 4, 2]),
+  },
+  thread: Float64Array.from([0, 0, 0, 0, 1, 1, 1]),
+  merged: 0,
+  limit: 0.0001,
+};
+const everything = () => true;
+const treeOf = (filter: Filter = {}) => makeTree(raw, raw.own, filter).tree;
+
+test("a tree knows parents, ends of subtrees and sums", () => {
+  const tree = treeOf();
+  assert.deepEqual([...tree.parent], [0, 0, 1, 1, 0, 4, 0]);
+  assert.deepEqual([...tree.end], [7, 4, 3, 4, 6, 6, 7]);
+  assert.deepEqual([...tree.values.bytes], [100, 60, 40, 10, 30, 30, 5]);
+  assert.deepEqual([...tree.values.count], [9, 3, 1, 1, 4, 4, 2]);
+});
+
+test("a hidden frame takes its callees along, and its memory stays with the caller", () => {
+  const { tree, nodeOf } = makeTree(raw, raw.own, { hides: (frame) => frame === 1 });
+  assert.deepEqual([...tree.id], [0, 4, 5, 6]);
+  assert.equal(tree.values.bytes[0], 100);
+  assert.deepEqual([...nodeOf], [0, 0, 0, 0, 1, 2, 3]);
+});
+
+test("callees of a skipped frame move up to its caller", () => {
+  const tree = treeOf({ skips: (frame) => frame === 1 });
+  assert.deepEqual([...tree.frame], [0, 2, 4, 5, 3, 6]);
+  assert.deepEqual([...tree.values.bytes], [100, 40, 30, 30, 10, 5]);
+  assert.deepEqual([...tree.depth], [0, 1, 1, 2, 1, 1]);
+});
+
+test("what is shown as the same thing becomes one", () => {
+  const groupOf = [0, 1, 2, 2, 1, 1, 3];
+  const merged = makeTree({ ...raw, thread: undefined }, raw.own, { groupOf }).tree;
+  assert.deepEqual([...merged.frame], [0, 1, 2, 1, 3]);
+  assert.deepEqual([...merged.values.bytes], [100, 90, 50, 30, 5]);
+  // Not across threads.
+  assert.deepEqual([...treeOf({ groupOf }).values.bytes], [100, 60, 50, 30, 30, 5]);
+  // A module that calls itself is one box.
+  const joined = makeTree({ ...raw, thread: undefined }, raw.own, { groupOf, joins: true }).tree;
+  assert.deepEqual([...joined.values.bytes], [100, 90, 50, 5]);
+});
+
+test("a thread alone has its own total", () => {
+  const tree = treeOf({ thread: 1 });
+  assert.deepEqual([...tree.id], [0, 4, 5, 6]);
+  assert.equal(tree.values.bytes[0], 35);
+  assert.equal(tree.values.count[0], 6);
+});
+
+test("nodes that hold nothing are left out", () => {
+  const own = { bytes: Float64Array.from([0, 0, 0, 7, 0, 0, 0]) };
+  const { tree, nodeOf } = makeTree(raw, own);
+  assert.deepEqual([...tree.id], [0, 1, 3]);
+  assert.deepEqual([...nodeOf], [0, 1, 1, 2, 0, 0, 0]);
+});
+
+// a -> f -> b -> f -> c: 8;  d -> f: 4;  a -> f: 1
+const recursive: RawTree = {
+  ...raw,
+  size: 8,
+  depth: Uint32Array.from([0, 1, 2, 3, 4, 5, 1, 2]),
+  parent: Uint32Array.from([0, 0, 1, 2, 3, 4, 0, 6]),
+  frame: Float64Array.from([0, 1, 5, 2, 5, 3, 4, 5]),
+  own: { bytes: Float64Array.from([0, 0, 1, 0, 0, 8, 0, 4]) },
+  thread: undefined,
+};
+
+test("callers and callees of a function have the same total, and recursion counts once", () => {
+  const { callers, callees } = sandwich(recursive, recursive.own, { groupOf: [0, 1, 2, 3, 4, 5] }, 5, false);
+  assert.deepEqual([...callers.frame], [5, 1, 4]);
+  assert.deepEqual([...callers.values.bytes], [13, 9, 4]);
+  assert.deepEqual([...callees.frame], [5, 2, 5, 3]);
+  assert.deepEqual([...callees.values.bytes], [13, 8, 8, 8]);
+});
+
+test("in an inverted tree callers are below", () => {
+  const { callers } = sandwich(recursive, recursive.own, { groupOf: [0, 1, 2, 3, 4, 5] }, 5, true);
+  assert.deepEqual([...callers.frame], [5, 2, 5, 3]);
+});
+
+test("packed columns", () => {
+  assert.deepEqual([...unpack("")], []);
+  assert.deepEqual([...unpack("AX8=")], [1, 127]);
+  assert.deepEqual([...unpack("gAE=")], [128]);
+  assert.deepEqual([...unpackSigned("AAECfw==")], [0, -1, 1, -64]);
+  // 2 ** 53 - 1: seven bytes 0xff and a 0x0f.
+  assert.deepEqual([...unpack("/////////w8=")], [2 ** 53 - 1]);
+});
+
+test("the shape of a packed tree", () => {
+  const tree = unpackTree({ rise: "AAAAAQIBAQ==", frame: "AAECAwQFBg==", bytes: "", count: "", merged: 0, limit: 100 });
+  assert.deepEqual([...tree.depth], [0, 1, 2, 2, 1, 1, 1]);
+  assert.deepEqual([...tree.parent], [0, 0, 1, 1, 0, 0, 0]);
+  assert.equal(tree.limit, 0.0001);
+});
+
+test("children lie side by side in their parent", () => {
+  const tree = treeOf();
+  const { bytes } = tree.values;
+  const start = starts(tree, bytes);
+  assert.deepEqual([...start], [0, 0, 0, 40, 60, 60, 90]);
+
+  const all = boxes(tree, start, bytes, windowOf(start, bytes, 0), 1000, 0, Infinity, 1);
+  assert.deepEqual(all.map((box) => [box.node, box.x, box.width]), [
+    [0, 0, 1000], [1, 0, 600], [2, 0, 400], [3, 400, 100], [4, 600, 300], [5, 600, 300], [6, 900, 50],
+  ]);
+  const zoomed = boxes(tree, start, bytes, windowOf(start, bytes, 4), 1000, 1, 2, 1);
+  assert.deepEqual(zoomed.map((box) => [box.node, box.x, box.width]), [[4, 0, 1000], [5, 0, 1000]]);
+  const wide = boxes(tree, start, bytes, windowOf(start, bytes, 0), 1000, 0, Infinity, 90);
+  assert.deepEqual(wide.map((box) => box.node), [0, 1, 2, 3, 4, 5]);
+});
+
+test("what is at a place", () => {
+  const tree = treeOf();
+  const { bytes } = tree.values;
+  const start = starts(tree, bytes);
+  assert.equal(nodeAt(tree, start, bytes, 45, 2), 3);
+  assert.equal(nodeAt(tree, start, bytes, 55, 2), undefined);
+  assert.equal(nodeAt(tree, start, bytes, 97, 1), undefined);
+  assert.equal(nodeAt(tree, start, bytes, 97, 0), 0);
+});
+
+test("nothing recorded has no boxes", () => {
+  const tree = makeTree({ ...raw, size: 1 }, raw.own, { thread: 7 }).tree;
+  const { bytes } = tree.values;
+  const start = starts(tree, bytes);
+  assert.deepEqual(boxes(tree, start, bytes, windowOf(start, bytes, 0), 1000, 0, 9, 1), []);
+});
+
+test("a match inside a match counts once", () => {
+  const tree = treeOf();
+  const matches = Uint8Array.from([0, 1, 1, 0, 0, 1, 0]);
+  assert.deepEqual(matched(tree, tree.values.bytes, matches, 0), { value: 90, nodes: 3 });
+  assert.deepEqual(matched(tree, tree.values.bytes, matches, 4), { value: 30, nodes: 1 });
+});
+
+test("arrows", () => {
+  const tree = treeOf();
+  assert.equal(move(tree, 0, "callee", everything), 1);
+  assert.equal(move(tree, 3, "callee", everything), 3);
+  assert.equal(move(tree, 3, "caller", everything), 1);
+  assert.equal(move(tree, 3, "next", everything), 5);
+  assert.equal(move(tree, 5, "previous", everything), 3);
+  assert.equal(move(tree, 4, "next", everything), 6);
+  assert.equal(move(tree, 6, "next", everything), 6);
+  assert.equal(move(tree, 1, "previous", everything), 1);
+  assert.equal(move(tree, 1, "next", (node) => node !== 4), 6);
+});
+
+test("sizes, shares and times", () => {
+  assert.equal(format.bytes(0), "0 B");
+  assert.equal(format.bytes(999), "999 B");
+  assert.equal(format.bytes(1000), "1.0 kB");
+  assert.equal(format.bytes(999_949), "999.9 kB");
+  assert.equal(format.bytes(999_950), "1.0 MB");
+  assert.equal(format.bytes(2_500_000_000), "2.5 GB");
+  assert.equal(format.allocations(1), "1 allocation");
+  assert.equal(format.allocations(0), "0 allocations");
+  assert.equal(format.percent(1, 3), "33.3 %");
+  assert.equal(format.percent(1, 1e6), "< 0.01 %");
+  assert.equal(format.percent(0, 0), "0.00 %");
+  assert.equal(format.duration(12), "12 ms");
+  assert.equal(format.duration(1500), "1.50 s");
+  assert.equal(format.duration(61_400), "1:01 min");
+  assert.equal(format.duration(3_600_000 * 2 + 65_000), "2:01:05 h");
+});
+
+test("kinds of code", () => {
+  const kind = (file: string, native = false) =>
+    kindOf({ function: "f", file, line: 1, native, special: false } as Frame);
+  assert.equal(kind("/home/a/app.py"), "program");
+  assert.equal(kind("/v/lib/python3.12/site-packages/x/y.py"), "library");
+  assert.equal(kind("/usr/lib/python3/dist-packages/x.py"), "library");
+  assert.equal(kind("/usr/lib/python3.11/json/decoder.py"), "standard");
+  assert.equal(kind("<frozen runpy>"), "standard");
+  assert.equal(kind("<frozen importlib._bootstrap>"), "imports");
+  assert.equal(kind("main.cc", true), "native");
+});
+
+const frameOf = (part: Partial<Frame>): Frame => ({ function: "f", file: "", line: 1, native: false, special: false, source: "", ...part });
+
+test("what is hidden unless wanted", () => {
+  const irrelevant = (name: string, file: string, native = true) => isIrrelevant(frameOf({ function: name, file, native }));
+  assert.ok(irrelevant("_PyEval_EvalFrameDefault", "/build/Python/ceval.c"));
+  assert.ok(irrelevant("_PyEval_EvalFrameDefault", "/usr/bin/python3.11"));
+  assert.ok(irrelevant("PyEval_EvalCode.cold", "/usr/lib/libpython3.12.so.1.0"));
+  assert.ok(irrelevant("method_vectorcall_NOARGS", "Objects/descrobject.c"));
+  assert.ok(irrelevant("_run_code", "<frozen runpy>", false));
+  assert.ok(irrelevant("run_module", "/usr/lib/python3.9/runpy.py", false));
+  assert.ok(irrelevant("_find_and_load", "<frozen importlib._bootstrap>", false));
+  assert.ok(!irrelevant("list_append", "/usr/bin/python3.11"));
+  assert.ok(!irrelevant("PyEval_of_mine", "/home/a/mine.cc"));
+  assert.ok(!irrelevant("_PyEval_EvalFrameDefault", "/home/a/app.py", false));
+});
+
+test("modules", () => {
+  const module = (file: string, native = false, name = "f") => moduleOf(frameOf({ file, native, function: name }));
+  assert.equal(module("/v/lib/python3.12/site-packages/pandas/core/frame.py"), "pandas");
+  assert.equal(module("/usr/lib/python3/dist-packages/six.py"), "six");
+  assert.equal(module("/usr/lib/python3.11/json/decoder.py"), "json");
+  assert.equal(module("/usr/lib/python3.11/csv.py"), "csv");
+  assert.equal(module("<frozen importlib._bootstrap>"), "importlib");
+  assert.equal(module("/home/a/shop.py"), "shop.py");
+  assert.equal(module("/usr/lib/libc.so.6", true), "libc.so.6");
+  assert.equal(module("", false, "f"), "f");
+});
+
+test("groups", () => {
+  const frames = [
+    frameOf({ function: "<root>", special: true }),
+    frameOf({ function: "f", file: "/a/x.py", line: 1 }),
+    frameOf({ function: "f", file: "/a/x.py", line: 2 }),
+    frameOf({ function: "g", file: "/a/x.py", line: 2 }),
+    frameOf({ function: "f", file: "/b/x.py", line: 2 }),
+  ];
+  assert.deepEqual([...grouping(frames, "line").of], [0, 1, 2, 3, 4]);
+  assert.deepEqual([...grouping(frames, "function").of], [0, 1, 1, 2, 3]);
+  assert.deepEqual([...grouping(frames, "file").of], [0, 1, 1, 1, 2]);
+  assert.deepEqual([...grouping(frames, "module").of], [0, 1, 1, 1, 1]);
+  assert.equal(grouping(frames, "file").frames[2].file, "/b/x.py");
+});
+
+test("addresses of source lines", () => {
+  const at = frameOf({ file: "/a b/x#.py", line: 7 });
+  assert.equal(sourceAddress("vscode://file{file}:{line}", at), "vscode://file/a%20b/x%23.py:7");
+  assert.equal(sourceAddress("", at), undefined);
+  assert.equal(sourceAddress("x:{file}", frameOf({ file: "<string>" })), undefined);
+  assert.equal(sourceAddress("x:{file}", frameOf({ file: "/$&", line: 1 })), "x:/%24%26");
+});
+
+test("memory over time as CSV", () => {
+  const csv = csvOf({ time: [0, 10], rss: [5, 6], heap: [1, 2] }, 1_000_000);
+  assert.equal(
+    csv,
+    "trace,timestamp,memory_size_bytes\nResident size,1970-01-01T00:16:40.000Z,5\nResident size,1970-01-01T00:16:40.010Z,6\n" +
+      "Heap size,1970-01-01T00:16:40.000Z,1\nHeap size,1970-01-01T00:16:40.010Z,2\n",
+  );
+});
+
+test("changes have a sign", () => {
+  assert.equal(format.change(1500, format.bytes), "+1.5 kB");
+  assert.equal(format.change(-7, format.count), "−7");
+  assert.equal(format.change(0, format.bytes), "±0");
+});
+
+test("axes have round ticks", () => {
+  assert.deepEqual(ticks(95, 5).values, [0, 20, 40, 60, 80]);
+  assert.deepEqual(ticks(0, 5).values, [0]);
+  assert.equal(ticks(7e9, 5).step, 2e9);
+});
+
+test("the sample at a moment", () => {
+  const curve = { time: [0, 10, 20], rss: [], heap: [] };
+  assert.equal(sampleAt(curve, 9), 0);
+  assert.equal(sampleAt(curve, 10), 1);
+  assert.equal(sampleAt(curve, 500), 2);
+});
