@@ -162,6 +162,11 @@ def flat(node):
     return listed
 
 
+def large(nodes):
+    """What was merged before boxes were grouped or moved is merged still, so small ones may be missing."""
+    return [node for node in nodes if node[2] > 0.001 * nodes[0][2]]
+
+
 THREADS = {"MainThread": 0, "worker": 1, "Прогрев": 2}
 
 
@@ -403,9 +408,6 @@ def test_irrelevant_frames_are_hidden_and_their_callees_are_not(open_page, make_
     assert page.find("#hide-irrelevant").is_selected()
     stacks = make_capture("shop")[1]["peak"]
     without = [{**entry, "stack": [frame for frame in entry["stack"] if "frozen importlib" not in frame[1]]} for entry in stacks]
-    # What was merged before frames went is merged still, so small nodes may be missing.
-    total = sum(entry["bytes"] for entry in stacks)
-    large = lambda nodes: [node for node in nodes if node[2] > 0.001 * total]  # noqa: E731
     assert large(drawn(page)) == large(expected(without))
 
 
@@ -413,7 +415,6 @@ def test_irrelevant_frames_are_hidden_and_their_callees_are_not(open_page, make_
 def test_groups(open_page, make_capture, by):
     page = open_page("shop")
     stacks = make_capture("shop")[1]["peak"]
-    total = sum(entry["bytes"] for entry in stacks)
     key = {
         "function": lambda frame: (frame[0], frame[1], 0),
         "file": lambda frame: (frame[1].rsplit("/", 1)[-1], frame[1], 0),
@@ -429,7 +430,6 @@ def test_groups(open_page, make_capture, by):
     if by == "module":
         for frame in page.tree["frame"][1:]:
             frame["file"] = ""
-    large = lambda nodes: [node for node in nodes if node[2] > 0.001 * total]  # noqa: E731
     assert large(drawn(page)) == large(wanted)
 
 
@@ -524,6 +524,95 @@ def test_leaks_of_untraced_pymalloc_are_explained(open_page):
     page.click("#notes button")
     assert page.text("#notes") == ""
     assert open_page("shop").text("#notes") == ""
+
+
+class History:
+    """What was live when, from the truth."""
+
+    def __init__(self, truth):
+        self.stacks, self.lives, self.borders = truth["stacks"], truth["lives"], truth["samples"]
+        changes = []
+        for number, (_, size, begin, end) in enumerate(self.lives):
+            changes.append((begin, 1, number, size))
+            if end >= 0:
+                changes.append((end, 0, number, -size))
+        self.highest = [(0, 0)] * (len(self.borders) + 1)  # by slot: (live bytes, moment)
+        held, slot = 0, 0
+        for time, _, _, size in sorted(changes):
+            while slot < len(self.borders) and time > self.borders[slot]:
+                slot += 1
+                self.highest[slot] = (held, self.borders[slot - 1])
+            held += size
+            if held >= self.highest[slot][0]:
+                self.highest[slot] = (held, time)
+
+    def sums(self, wanted):
+        entries = defaultdict(lambda: [0, 0])
+        for number, size, begin, end in self.lives:
+            if wanted(begin, end):
+                entries[number][0] += size
+                entries[number][1] += 1
+        return [{"stack": self.stacks[number], "bytes": each[0], "count": each[1], "thread": 0} for number, each in entries.items()]
+
+    def at_peak_of(self, first, last):
+        slot = max(range(first, last), key=lambda i: (self.highest[i][0], i))
+        moment = self.highest[slot][1]
+        return self.sums(lambda begin, end: begin <= moment and (end < 0 or end > moment))
+
+    def leaked_in(self, first, last):
+        begin_of = lambda slot: self.borders[slot - 1] if slot > 0 else -1  # noqa: E731
+        lower, upper = begin_of(first), begin_of(last) if last <= len(self.borders) else float("inf")
+        return self.sums(lambda begin, end: lower < begin <= upper and (end < 0 or end > upper))
+
+
+def test_time_windows_show_their_highest_moment(open_page, make_capture):
+    history = History(make_capture("shop")[1])
+    page = open_page("shop", "--temporal")
+    assert page.browser.title == "memray - temporal flamegraph report"
+    slots = len(history.borders) + 1
+    assert large(drawn(page)) == large(expected(history.at_peak_of(0, slots)))
+    peak = page.tree
+    for first, last in ((0, 1), (0, 30), (40, 41), (100, 170), (slots - 1, slots), (slots - 60, slots - 20)):
+        page.run("memrayFlamegraph.range.choose(arguments[0], arguments[1])", first, last)
+        page.look()
+        assert large(drawn(page)) == large(expected(history.at_peak_of(first, last)))
+    page.click("#range-peak")
+    assert page.tree == peak
+    page.click("#range-all")
+    assert page.tree == peak
+
+
+def test_what_a_time_window_leaked(open_page, make_capture):
+    history = History(make_capture("shop")[1])
+    page = open_page("shop", "--temporal", "--leaks")
+    slots = len(history.borders) + 1
+    for first, last in ((0, slots), (0, 50), (20, 21), (90, 180), (slots - 30, slots)):
+        page.run("memrayFlamegraph.range.choose(arguments[0], arguments[1])", first, last)
+        page.look()
+        assert large(drawn(page)) == large(expected(history.leaked_in(first, last)))
+
+
+def test_a_time_window_is_chosen_by_keyboard_and_by_dragging(open_page, make_capture):
+    from selenium.webdriver import ActionChains
+
+    history = History(make_capture("shop")[1])
+    page = open_page("shop", "--temporal")
+    slots = len(history.borders) + 1
+    page.run("document.querySelectorAll('.handle')[1].focus()")
+    page.keys("\ue00f")  # page down: a twentieth
+    page.keys("\ue012")
+    last = slots - round(slots / 20) - 1
+    assert page.run("return document.activeElement.getAttribute('aria-valuenow')") == str(last)
+    page.look()
+    assert large(drawn(page)) == large(expected(history.at_peak_of(0, last)))
+
+    chart = page.find("#memory-chart")
+    ActionChains(page.browser, duration=0).move_to_element_with_offset(chart, -300, 0).click_and_hold().move_by_offset(100, 0).release().perform()
+    page.settle()
+    first, last = (int(each.get_attribute("aria-valuenow")) for each in page.browser.find_elements("css selector", ".handle"))
+    assert 0 < first < last < slots
+    page.look()
+    assert large(drawn(page)) == large(expected(history.at_peak_of(first, last)))
 
 
 def test_deep_recursion(open_page, make_capture):

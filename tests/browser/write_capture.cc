@@ -34,6 +34,19 @@ struct Sums {
 };
 using Truth = std::map<std::pair<std::uint32_t, CallStack>, Sums>;  // by thread and stack
 
+// One allocation after another, with the moments at which they began and ended.
+struct Life {
+  std::uint64_t work;  // what the shop did, by number
+  std::uint64_t size;
+  std::int64_t from;
+  std::int64_t to = -1;
+};
+struct History {
+  std::vector<CallStack> stacks;  // by work
+  std::vector<Life> lives;
+  std::vector<std::int64_t> samples;
+};
+
 const std::string kApp = "/home/ada/shop/app.py";
 const std::string kModels = "/home/ada/shop/models.py";
 const std::string kReports = "/home/ada/shop/reports.py";
@@ -95,9 +108,14 @@ class Recording {
     pass_on();
   }
 
-  void sample(std::uint64_t rss) {
+  // Times of events have a resolution of five stamps: around a sample there are none that share its time.
+  std::int64_t sample(std::uint64_t rss) {
     pass_on(true);
-    encoder_->sample({now(), process_, rss, matcher_.live_bytes()});
+    stamp_ = (stamp_ + 4) / 5 * 5;
+    const Time time = now();
+    encoder_->sample({time, process_, rss, matcher_.live_bytes()});
+    stamp_ += 5;
+    return nanoseconds(time);
   }
 
   void finish() {
@@ -110,6 +128,7 @@ class Recording {
   }
 
   std::uint64_t live() const { return matcher_.live_bytes(); }
+  std::int64_t time() const { return nanoseconds(now()); }
 
  private:
   StringId string(const std::string& text) { return definitions_.add_string(text); }
@@ -138,22 +157,49 @@ void add(Truth& truth, std::uint32_t thread, const CallStack& stack, std::uint64
   ++sums.count;
 }
 
-void write_truth(const std::string& path, const std::map<std::string, Truth>& views) {
+void write_stack(std::ostream& out, const CallStack& stack) {
+  out << "[";
+  const char* comma = "";
+  for (const Call& call : stack) {
+    out << comma << "[" << json_string(call.function) << ", " << json_string(call.file) << ", " << call.line << "]";
+    comma = ", ";
+  }
+  out << "]";
+}
+
+void write_history(std::ostream& out, const History& history) {
+  const auto list = [&](const char* name, const auto& items, auto write) {
+    out << "\"" << name << "\": [";
+    const char* separator = "\n";
+    for (const auto& item : items) {
+      out << separator;
+      write(item);
+      separator = ",\n";
+    }
+    out << "]";
+  };
+  list("stacks", history.stacks, [&](const CallStack& stack) { write_stack(out, stack); });
+  out << ",\n";
+  list("lives", history.lives, [&](const Life& life) {
+    out << "[" << life.work << ", " << life.size << ", " << life.from << ", " << life.to << "]";
+  });
+  out << ",\n";
+  list("samples", history.samples, [&](std::int64_t time) { out << time; });
+}
+
+void write_truth(const std::string& path, const std::map<std::string, Truth>& views, const History& history) {
   std::ofstream out(path);
   out << "{";
-  const char* view_separator = "";
+  write_history(out, history);
+  const char* view_separator = ",\n";
   for (const auto& [name, truth] : views) {
     out << view_separator << json_string(name) << ": [";
     const char* separator = "\n";
     for (const auto& [key, sums] : truth) {
       out << separator << "{\"thread\": " << key.first << ", \"bytes\": " << sums.bytes << ", \"count\": " << sums.count
-          << ", \"stack\": [";
-      const char* comma = "";
-      for (const Call& call : key.second) {
-        out << comma << "[" << json_string(call.function) << ", " << json_string(call.file) << ", " << call.line << "]";
-        comma = ", ";
-      }
-      out << "]}";
+          << ", \"stack\": ";
+      write_stack(out, key.second);
+      out << "}";
       separator = ",\n";
     }
     out << "]";
@@ -210,28 +256,49 @@ std::vector<Work> shop() {
   };
 }
 
-void record_shop(Recording& recording, std::map<std::string, Truth>& views) {
+void record_shop(Recording& recording, std::map<std::string, Truth>& views, History& history) {
   std::mt19937 random(20);
-  std::vector<Work> left = shop();
-  std::vector<std::uint64_t> to_free;
+  const std::vector<Work> works = shop();
+  for (const Work& work : works) history.stacks.push_back(work.stack);
+  std::vector<std::pair<std::size_t, int>> left;  // what is to be done, and how many times
+  for (std::size_t i = 0; i < works.size(); ++i) left.emplace_back(i, works[i].times);
+
+  const auto allocate = [&](std::size_t number, std::uint64_t size) {
+    const std::uint64_t address = recording.allocate(works[number].stack, size, works[number].thread);
+    history.lives.push_back({number, size, recording.time()});
+    return address;
+  };
+  const auto free = [&](std::uint64_t address, std::size_t life) {
+    recording.free(address);
+    history.lives[life].to = recording.time();
+  };
+  std::vector<std::pair<std::uint64_t, std::size_t>> to_free;
   std::uint64_t steps = 0;
+  const auto step = [&](std::uint64_t more) {
+    if (++steps % 200 == 0) history.samples.push_back(recording.sample(recording.live() * 11 / 10 + more));
+  };
   while (!left.empty()) {
-    Work& work = left[random() % left.size()];
+    const auto chosen = left.begin() + static_cast<std::ptrdiff_t>(random() % left.size());
+    const std::size_t number = chosen->first;
+    const Work& work = works[number];
     // Some memory comes and goes before the peak.
-    if (random() % 4 == 0) recording.free(recording.allocate(work.stack, 48, work.thread));
-    const std::uint64_t address = recording.allocate(work.stack, work.size, work.thread);
+    if (random() % 4 == 0) {
+      const std::uint64_t address = allocate(number, 48);
+      free(address, history.lives.size() - 1);
+    }
+    const std::uint64_t address = allocate(number, work.size);
     add(views["peak"], work.thread, work.stack, work.size);
     if (work.leaked) {
       add(views["leaks"], work.thread, work.stack, work.size);
     } else {
-      to_free.push_back(address);
+      to_free.emplace_back(address, history.lives.size() - 1);
     }
-    if (--work.times == 0) left.erase(left.begin() + (&work - left.data()));
-    if (++steps % 200 == 0) recording.sample(recording.live() * 11 / 10 + 9'000'000);
+    if (--chosen->second == 0) left.erase(chosen);
+    step(9'000'000);
   }
-  for (const std::uint64_t address : to_free) {
-    recording.free(address);
-    if (++steps % 200 == 0) recording.sample(recording.live() * 11 / 10 + 14'000'000);
+  for (const auto& [address, life] : to_free) {
+    free(address, life);
+    step(14'000'000);
   }
 }
 
@@ -270,13 +337,14 @@ int main(int argc, char** argv) {
   const std::string kind = argc > 3 ? argv[3] : "shop";
   Recording recording(argv[1]);
   std::map<std::string, Truth> views;
+  History history;
   if (kind == "deep") {
     record_deep(recording, views);
   } else if (kind == "huge") {
     record_huge(recording);
   } else {
-    record_shop(recording, views);
+    record_shop(recording, views, history);
   }
   recording.finish();
-  write_truth(argv[2], views);
+  write_truth(argv[2], views, history);
 }

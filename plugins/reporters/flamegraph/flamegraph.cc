@@ -1,5 +1,5 @@
 // memray flamegraph: who holds the memory, as a picture one can walk through.
-#include "stacks.h"
+#include "temporal.h"
 
 #include <memray/reporter.h>
 
@@ -30,6 +30,7 @@ class Flamegraph : public Reporter {
     options.output_file(".html");
     options.flag("inverted", '\0', "Put the functions that allocate next to the root, their callers above them");
     options.flag("split-threads", '\0', "Show the threads apart");
+    options.flag("temporal", '\0', "Show any moment: a chart of memory over time to choose from");
     options.integer("max-memory-records", '\0', html::kDefaultMemoryRecords, 1,
                     std::numeric_limits<std::int32_t>::max(), "Points of memory over time to keep");
     html::declare_confidential_files(options);
@@ -40,24 +41,42 @@ class Flamegraph : public Reporter {
 
   int run(ReportContext& context) override {
     const Capture& capture = context.capture();
+    const Selection selection = context.selection();
+    const bool over_time = context.flag("temporal");
+    if (over_time && (selection.view == View::temporary || !selection.whole())) {
+      throw ReportUsageError(
+          "--temporal shows every moment: it does not go with --temporary-allocations, "
+          "--temporary-allocation-threshold, --from or --to");
+    }
+    if (over_time) capture.require_events();
     std::ostream& out = context.output();
     const bool inverted = context.flag("inverted");
-    const bool split = context.flag("split-threads");
+    const SnapshotOptions options = {.merge_threads = !context.flag("split-threads")};
+    const auto points = static_cast<std::size_t>(context.integer("max-memory-records"));
 
     Page page;
     page.source_link = source_link(context);
     page.inverted = inverted;
-    Snapshot live = snapshot(capture, context.view(), {.merge_threads = !split});
-    page.chrome =
-        html::make_chrome(capture, live, context.view(), inverted ? "inverted flamegraph report" : "flamegraph report",
-                          static_cast<std::size_t>(context.integer("max-memory-records")));
+    const Snapshot shown = snapshot(capture, selection, options);
+    page.chrome = html::make_chrome(
+        capture, shown, selection,
+        fmt::format("{}{}flamegraph report", inverted ? "inverted " : "", over_time ? "temporal " : ""), points);
     FrameTable frames;
     page.frames = &frames;
-    SnapshotTrees trees = snapshot_trees(capture, live, frames, inverted, split);
-    page.tree = std::move(trees.tree);
-    page.without_imports = std::move(trees.without_imports);
-    page.threads = std::move(trees.threads);
-    page.functions = function_sums(capture, live, page.tree, frames);
+    TemporalTrees over;
+    if (over_time) {
+      const TemporalKind kind = selection.view == View::leaks ? TemporalKind::leaks : TemporalKind::high_water;
+      over = temporal_trees(capture, temporal(capture, kind, points, options), kind, frames, inverted,
+                            !options.merge_threads);
+      page.temporal = &over;
+      page.threads = over.threads;
+    } else {
+      SnapshotTrees trees = snapshot_trees(capture, shown, frames, inverted, !options.merge_threads);
+      page.tree = std::move(trees.tree);
+      page.without_imports = std::move(trees.without_imports);
+      page.threads = std::move(trees.threads);
+      page.functions = function_sums(capture, shown, page.tree, frames);
+    }
     html::SourceLines sources(html::confidential_files(context), capture.metadata().start_time_ns);
     write_page(out, page, sources);
     context.commit_output();

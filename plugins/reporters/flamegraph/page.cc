@@ -3,6 +3,7 @@
 #include "html_common/frame_list.h"
 #include "html_common/packed.h"
 #include "html_common/page.h"
+#include "temporal.h"
 
 #include <ostream>
 
@@ -30,10 +31,7 @@ std::vector<Sums> own_sums(const Tree& tree) {
   return own;
 }
 
-void add_tree(Json& json, std::string_view name, const Tree& tree, FrameList& frames, bool threads) {
-  const std::vector<Sums> own = own_sums(tree);
-  json.key(name);
-  json.open('{');
+void add_shape(Json& json, const Tree& tree, FrameList& frames, bool threads) {
   // How many levels up from being the child of the node before.
   std::uint32_t next_depth = 0;
   json.field("rise", pack(tree.nodes, [&](const Tree::Node& node) {
@@ -42,13 +40,55 @@ void add_tree(Json& json, std::string_view name, const Tree& tree, FrameList& fr
                return std::uint64_t{rise};
              }));
   json.field("frame", pack(tree.nodes, [&](const Tree::Node& node) { return frames.number(node.frame); }));
-  json.field("bytes", pack(own, [](const Sums& sums) { return sums.bytes; }));
-  json.field("count", pack(own, [](const Sums& sums) { return sums.count; }));
   if (threads)
     json.field("thread", pack(tree.nodes, [](const Tree::Node& node) { return std::uint64_t{node.thread}; }));
   json.field("merged", tree.merged);
-  json.key("limit");
-  json.value(std::uint64_t{static_cast<std::uint64_t>(tree.limit * 1e6 + 0.5)});  // millionths
+  json.field("limit", static_cast<std::uint64_t>(tree.limit * 1e6 + 0.5));  // millionths
+}
+
+void add_tree(Json& json, std::string_view name, const Tree& tree, FrameList& frames, bool threads) {
+  const std::vector<Sums> own = own_sums(tree);
+  json.key(name);
+  json.open('{');
+  add_shape(json, tree, frames, threads);
+  json.field("bytes", pack(own, [](const Sums& sums) { return sums.bytes; }));
+  json.field("count", pack(own, [](const Sums& sums) { return sums.count; }));
+  json.close('}');
+}
+
+void add_tree(Json& json, std::string_view name, const TemporalTree& tree, FrameList& frames, bool threads) {
+  json.key(name);
+  json.open('{');
+  add_shape(json, tree.tree, frames, threads);
+  json.key("intervals");
+  json.open('{');
+  std::uint32_t last = 0;
+  json.field("node", pack(tree.intervals, [&](const NodeInterval& interval) {
+               return std::uint64_t{interval.node - std::exchange(last, interval.node)};
+             }));
+  json.field("from",
+             pack(tree.intervals, [](const NodeInterval& interval) { return std::uint64_t{interval.allocated}; }));
+  json.field("length", pack(tree.intervals, [](const NodeInterval& interval) {
+               return std::uint64_t{interval.deallocated - interval.allocated};
+             }));
+  json.field("bytes", pack(tree.intervals, [](const NodeInterval& interval) { return interval.bytes; }));
+  html::Packed counts;
+  for (const NodeInterval& interval : tree.intervals) counts.add_signed(interval.count);
+  json.field("count", counts.base64());
+  json.close('}');
+  json.close('}');
+}
+
+void add_slots(Json& json, const TemporalTrees& trees) {
+  json.key("temporal");
+  json.open('{');
+  json.field("kind", trees.kind == TemporalKind::leaks ? "leaks" : "peak");
+  std::uint64_t last = 0;
+  json.field("borders", pack(trees.slots.borders, [&](Time time) {  // microseconds
+               const auto now = static_cast<std::uint64_t>(nanoseconds(time)) / 1000;
+               return now - std::exchange(last, now);
+             }));
+  json.field("highWater", pack(trees.slots.high_water));
   json.close('}');
 }
 
@@ -72,8 +112,16 @@ void write_page(std::ostream& out, const Page& page, html::SourceLines& sources)
   add_chrome(json, page.chrome);
   json.field("inverted", page.inverted);
   json.field("sourceLink", page.source_link);
-  add_tree(json, "tree", page.tree, frames, threads);
-  if (page.without_imports) add_tree(json, "withoutImports", *page.without_imports, frames, threads);
+  const auto add_trees = [&](const auto& all, const auto& without_imports) {
+    add_tree(json, "tree", all, frames, threads);
+    if (without_imports) add_tree(json, "withoutImports", *without_imports, frames, threads);
+  };
+  if (page.temporal) {
+    add_trees(page.temporal->all, page.temporal->without_imports);
+    add_slots(json, *page.temporal);
+  } else {
+    add_trees(page.tree, page.without_imports);
+  }
   add_functions(json, page.functions, frames);
   json.list("threads", page.threads);
   frames.add_to(json, sources);

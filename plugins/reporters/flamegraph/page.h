@@ -20,6 +20,8 @@ struct FunctionSums {
   std::uint64_t count = 0;
 };
 
+struct TemporalTrees;
+
 struct Page {
   html::Chrome chrome;
   bool inverted = false;
@@ -29,7 +31,8 @@ struct Page {
   std::optional<Tree> without_imports;
   std::vector<std::string> threads;  // labels, by the trees' thread numbers; empty if merged
   std::vector<FunctionSums> functions;
-  std::string source_link;  // with {file} and {line}; empty for none
+  const TemporalTrees* temporal = nullptr;  // in place of the trees above
+  std::string source_link;                  // with {file} and {line}; empty for none
 };
 
 void write_page(std::ostream& out, const Page& page, html::SourceLines& sources);

@@ -6,19 +6,6 @@
 
 namespace memray::flamegraph {
 
-namespace {
-
-std::string thread_label(const Definitions& definitions, ThreadId id) {
-  const Thread& thread = definitions.thread(id);
-  const std::string_view name = definitions.string(thread.name);
-  std::string label = fmt::format("Thread {}", thread.number);
-  if (!name.empty()) label += fmt::format(" ({})", name);
-  if (definitions.processes() > 1) label += fmt::format(" of process {}", definitions.process(thread.process).pid);
-  return label;
-}
-
-}  // namespace
-
 std::uint32_t ThreadList::number(ThreadId id) {
   const auto [place, fresh] = number_of_.try_emplace(id, static_cast<std::uint32_t>(labels_.size()));
   if (fresh) labels_.push_back(thread_label(definitions_, id));

@@ -19,18 +19,18 @@ std::vector<std::string> notes(const Capture& capture, View view) {
   }
   const std::string& allocator = metadata.python_allocator;
   if (view == View::leaks && !allocator.empty() && allocator != "malloc" && !metadata.trace_python_allocators) {
-    notes.push_back(
-        fmt::format("Python's own allocator ({}) was in use and not traced. It keeps the memory of freed objects for "
-                    "reuse, so some of what is shown was freed by the program. Record with PYTHONMALLOC=malloc in the "
-                    "environment to tell the difference.",
-                    allocator));
+    notes.push_back(fmt::format(
+        "Python's own allocator ({}) was in use and not traced. It keeps the memory of freed objects for "
+        "reuse, so some of what is shown was freed by the program. Record with --trace-python-allocators, or "
+        "with PYTHONMALLOC=malloc in the environment, to tell the difference.",
+        allocator));
   }
   return notes;
 }
 
 std::string shown_command(const Metadata& metadata) { return shorten_middle(metadata.command_line, 2000); }
 
-std::vector<Fact> facts(const Capture& capture, const Snapshot& snapshot, View view) {
+std::vector<Fact> facts(const Capture& capture, const Snapshot& snapshot, const Selection& selection) {
   const Metadata& metadata = capture.metadata();
   const Totals& totals = capture.totals();
   const auto start = static_cast<std::uint64_t>(std::max<std::int64_t>(metadata.start_time_ns, 0)) / 1'000'000;
@@ -52,14 +52,23 @@ std::vector<Fact> facts(const Capture& capture, const Snapshot& snapshot, View v
   number("Allocations", Unit::count, totals.allocations);
   number("Allocated in total", Unit::bytes, totals.allocated_bytes);
   number("Peak memory", Unit::bytes, totals.peak_bytes);
-  switch (view) {
+  if (selection.from) text("Shown from", duration_text(nanoseconds(*selection.from)));
+  if (selection.to) text("Shown to", duration_text(nanoseconds(*selection.to)));
+  switch (selection.view) {
     case View::peak:
-      number("Time of the peak", Unit::milliseconds, milliseconds(snapshot.time));
+      number(selection.whole() ? "Time of the peak" : "Time of the peak shown", Unit::milliseconds,
+             milliseconds(snapshot.time));
+      if (!selection.whole()) number("Peak memory shown", Unit::bytes, snapshot.bytes);
       number("Allocations at the peak", Unit::count, snapshot.count);
       break;
     case View::leaks:
       number("Allocations not freed", Unit::count, snapshot.count);
       number("Bytes not freed", Unit::bytes, snapshot.bytes);
+      break;
+    case View::temporary:
+      number("Short-lived allocations", Unit::count, snapshot.count);
+      number("Bytes in them", Unit::bytes, snapshot.bytes);
+      number("Freed within so many allocations", Unit::count, selection.threshold);
       break;
   }
   text("Python", metadata.python_version);
@@ -76,11 +85,23 @@ std::string_view name_of(View view) {
       return "peak";
     case View::leaks:
       return "leaks";
+    case View::temporary:
+      return "temporary";
   }
   return "";
 }
 
-std::string_view title_of(View view) { return view == View::leaks ? " (memory leaks)" : ""; }
+std::string_view title_of(View view) {
+  switch (view) {
+    case View::peak:
+      return "";
+    case View::leaks:
+      return " (memory leaks)";
+    case View::temporary:
+      return " (temporary allocations)";
+  }
+  return "";
+}
 
 void add_facts(Json& json, const std::vector<Fact>& facts) {
   constexpr std::array<std::string_view, 5> kUnits = {"text", "count", "bytes", "milliseconds", "epoch"};
@@ -106,19 +127,19 @@ std::uint64_t milliseconds(Time time) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(nanoseconds(time), 0)) / 1'000'000;
 }
 
-Chrome make_chrome(const Capture& capture, const Snapshot& snapshot, View view, std::string_view report,
-                   std::size_t max_points) {
+Chrome make_chrome(const Capture& capture, const Snapshot& snapshot, const Selection& selection,
+                   std::string_view report, std::size_t max_points) {
   const Metadata& metadata = capture.metadata();
-  return {.title = fmt::format("memray - {}{}", report, title_of(view)),
-          .view = view,
+  return {.title = fmt::format("memray - {}{}", report, title_of(selection.view)),
+          .view = selection.view,
           .command_line = shown_command(metadata),
           .python_allocator = metadata.python_allocator,
           .traces_python_allocators = metadata.trace_python_allocators,
           .duration = milliseconds(metadata.end),
           .shown_at = milliseconds(snapshot.time),
-          .facts = facts(capture, snapshot, view),
-          .notes = notes(capture, view),
-          .memory = memory_curve(capture.memory_samples(), max_points)};
+          .facts = facts(capture, snapshot, selection),
+          .notes = notes(capture, selection.view),
+          .memory = timeline(capture, max_points)};
 }
 
 void add_chrome(Json& json, const Chrome& chrome) {
@@ -136,11 +157,12 @@ void add_chrome(Json& json, const Chrome& chrome) {
   json.key("memory");
   json.open('{');
   std::uint64_t last = 0;
-  json.field("time", pack(chrome.memory, [&](const MemoryPoint& point) {
-               return point.milliseconds - std::exchange(last, point.milliseconds);
+  json.field("time", pack(chrome.memory, [&](const TimelinePoint& point) {
+               const std::uint64_t time = milliseconds(point.time);
+               return time - std::exchange(last, time);
              }));
-  json.field("rss", pack(chrome.memory, [](const MemoryPoint& point) { return point.rss; }));
-  json.field("heap", pack(chrome.memory, [](const MemoryPoint& point) { return point.heap; }));
+  json.field("rss", pack(chrome.memory, [](const TimelinePoint& point) { return point.rss; }));
+  json.field("heap", pack(chrome.memory, [](const TimelinePoint& point) { return point.heap; }));
   json.close('}');
   json.close('}');
 }

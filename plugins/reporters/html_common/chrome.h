@@ -2,7 +2,6 @@
 #pragma once
 
 #include "html_common/json.h"
-#include "html_common/memory_curve.h"
 
 #include <memray/query.h>
 
@@ -34,12 +33,12 @@ struct Chrome {
   std::uint64_t shown_at = 0;  // milliseconds; the peak
   std::vector<Fact> facts;
   std::vector<std::string> notes;  // what a reader has to know before trusting the numbers
-  std::vector<MemoryPoint> memory;
+  std::vector<TimelinePoint> memory;
 };
 
 // `report` is "flamegraph report" or the like; `max_points` of memory over time are kept.
-Chrome make_chrome(const Capture& capture, const Snapshot& snapshot, View view, std::string_view report,
-                   std::size_t max_points);
+Chrome make_chrome(const Capture& capture, const Snapshot& snapshot, const Selection& selection,
+                   std::string_view report, std::size_t max_points);
 
 // Adds the field "chrome".
 void add_chrome(Json& json, const Chrome& chrome);

@@ -16,6 +16,7 @@ import { move } from "../../../plugins/reporters/flamegraph/web/src/navigation";
 import { sandwich } from "../../../plugins/reporters/flamegraph/web/src/sandwich";
 import { matched } from "../../../plugins/reporters/flamegraph/web/src/search";
 import { sourceAddress } from "../../../plugins/reporters/flamegraph/web/src/source_link";
+import { heldIn, highestSlot, leakedIn, nearestEdge } from "../../../plugins/reporters/flamegraph/web/src/temporal";
 import { makeTree } from "../../../plugins/reporters/flamegraph/web/src/tree";
 import type { Filter } from "../../../plugins/reporters/flamegraph/web/src/tree";
 
@@ -287,4 +288,32 @@ test("the sample at a moment", () => {
   assert.equal(sampleAt(curve, 9), 0);
   assert.equal(sampleAt(curve, 10), 1);
   assert.equal(sampleAt(curve, 500), 2);
+});
+
+const intervals = {
+  node: Float64Array.from([1, 1, 2]),
+  from: Float64Array.from([0, 1, 2]),
+  to: Float64Array.from([2, 3, 3]),
+  bytes: Float64Array.from([10, 5, 7]),
+  count: Float64Array.from([1, 1, 2]),
+};
+
+test("what was held in a slot", () => {
+  const held = (slot: number) => [...heldIn(3, intervals, slot).bytes];
+  assert.deepEqual([held(0), held(1), held(2)], [[0, 10, 0], [0, 15, 0], [0, 5, 7]]);
+  assert.deepEqual([...heldIn(3, intervals, 2).count], [0, 1, 2]);
+});
+
+test("what was allocated in some slots and not freed in them", () => {
+  const leaked = (first: number, last: number) => [...leakedIn(3, intervals, first, last).bytes];
+  assert.deepEqual(leaked(0, 3), [0, 5, 7]);
+  assert.deepEqual(leaked(0, 2), [0, 15, 0]);
+  assert.deepEqual(leaked(1, 2), [0, 5, 0]);
+});
+
+test("the highest slot, and the nearest edge", () => {
+  const slots = { kind: "peak" as const, edges: [0, 10, 20, 40], highWater: Float64Array.from([3, 9, 9]) };
+  assert.equal(highestSlot(slots, 0, 3), 2);
+  assert.equal(highestSlot(slots, 0, 2), 1);
+  assert.deepEqual([-5, 4, 6, 29, 31, 99].map((time) => nearestEdge(slots, time)), [0, 0, 1, 2, 3, 3]);
 });

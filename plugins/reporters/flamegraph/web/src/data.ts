@@ -1,16 +1,17 @@
 // What the report's JSON holds, as written by page.cc, and the same with its columns unpacked.
 
 import type { Chrome, PackedFrames } from "../../../html_common/web/src/report";
-import { unpack } from "../../../html_common/web/src/unpack";
+import { unpack, unpackSigned } from "../../../html_common/web/src/unpack";
 
 export interface PackedTree {
   rise: string;
   frame: string;
-  bytes: string;
-  count: string;
+  bytes?: string; // these two, or intervals
+  count?: string;
   thread?: string;
   merged: number;
   limit: number; // millionths
+  intervals?: { node: string; from: string; length: string; bytes: string; count: string };
 }
 
 export interface Report extends PackedFrames {
@@ -21,6 +22,7 @@ export interface Report extends PackedFrames {
   withoutImports?: PackedTree;
   functions: { frame: string; own: string; total: string; count: string };
   threads: string[];
+  temporal?: { kind: "peak" | "leaks"; borders: string; highWater: string };
 }
 
 export type Metric = "bytes" | "count";
@@ -36,6 +38,47 @@ export interface RawTree {
   own: Weights; // what a node holds besides its children
   merged: number;
   limit: number;
+  intervals?: Intervals;
+}
+
+// From slot `from` up to but without slot `to`, `node` held so much more.
+export interface Intervals {
+  node: Float64Array;
+  from: Float64Array;
+  to: Float64Array;
+  bytes: Float64Array;
+  count: Float64Array;
+}
+
+function sumUp(steps: Float64Array): Float64Array {
+  for (let i = 1; i < steps.length; ++i) steps[i] += steps[i - 1];
+  return steps;
+}
+
+function unpackIntervals({ intervals }: PackedTree): Intervals | undefined {
+  if (!intervals) return undefined;
+  const from = unpack(intervals.from);
+  return {
+    node: sumUp(unpack(intervals.node)),
+    from,
+    to: unpack(intervals.length).map((length, i) => from[i] + length),
+    bytes: unpack(intervals.bytes),
+    count: unpackSigned(intervals.count),
+  };
+}
+
+// Time in slots: slot i is between edges i and i + 1.
+export interface Slots {
+  kind: "peak" | "leaks";
+  edges: number[]; // milliseconds
+  highWater: Float64Array;
+}
+
+export function slotsOf({ temporal, chrome }: Report): Slots | undefined {
+  if (!temporal) return undefined;
+  const borders = sumUp(unpack(temporal.borders)).map((microseconds) => microseconds / 1000);
+  const end = Math.max(chrome.duration, borders[borders.length - 1] ?? 0);
+  return { kind: temporal.kind, edges: [0, ...borders, end], highWater: unpack(temporal.highWater) };
 }
 
 export function unpackTree(packed: PackedTree): RawTree {
@@ -53,9 +96,10 @@ export function unpackTree(packed: PackedTree): RawTree {
   return {
     size, depth, parent, frame,
     thread: packed.thread === undefined ? undefined : unpack(packed.thread),
-    own: { bytes: unpack(packed.bytes), count: unpack(packed.count) },
+    own: { bytes: unpack(packed.bytes ?? ""), count: unpack(packed.count ?? "") },
     merged: packed.merged,
     limit: packed.limit / 1e6,
+    intervals: unpackIntervals(packed),
   };
 }
 

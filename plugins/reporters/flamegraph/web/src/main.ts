@@ -1,7 +1,6 @@
 // Puts the page together: reads the report, and keeps view, graph, search, address bar and controls in step.
 
 import { fillFacts, fillHeadline, setUpChrome, setUpKeys } from "../../../html_common/web/src/chrome";
-import type { Figure } from "../../../html_common/web/src/chrome";
 import { element, make } from "../../../html_common/web/src/dom";
 import * as format from "../../../html_common/web/src/format";
 import { readReport } from "../../../html_common/web/src/report";
@@ -9,6 +8,7 @@ import { cssColour, currentTheme } from "../../../html_common/web/src/theme";
 import { frameColours, legendOf } from "./colours";
 import type { ColourBy } from "./colours";
 import { addOption, addRadio, check, checkedValue, isChecked, onChange, selected } from "./controls";
+import { slotsOf } from "./data";
 import type { Report, Weights } from "./data";
 import { Graph } from "./graph";
 import type { Picture } from "./graph";
@@ -16,6 +16,7 @@ import type { GroupBy, Grouping } from "./grouping";
 import { help } from "./help";
 import { plainFigures, plainMetrics } from "./metrics";
 import type { Colours } from "./painter";
+import { RangePanel } from "./range_panel";
 import { matched, matchingFrames } from "./search";
 import { SandwichPanel } from "./sandwich_panel";
 import { fillSourceLink } from "./source_link";
@@ -33,6 +34,7 @@ const search = element<HTMLInputElement>("search");
 let metric = metrics[0];
 let groups: Grouping = view.grouping("line");
 let made: MadeTree;
+let range: RangePanel | undefined; // of a report over time
 
 function choices(): Choices {
   return {
@@ -44,7 +46,8 @@ function choices(): Choices {
 }
 
 function weights(): Weights {
-  return view.raw(choices()).own;
+  const raw = view.raw(choices());
+  return range ? range.weights(raw) : raw.own;
 }
 
 function colours(): Colours {
@@ -152,16 +155,20 @@ function refresh(): void {
   fillLegend();
 }
 
+const figureNames: Record<Report["chrome"]["view"], [bytes: string, count: string]> = {
+  peak: ["at the peak", "live allocations"],
+  leaks: ["not freed", "allocations"],
+  temporary: ["short-lived", "allocations"],
+};
+
 function fillTotals(): void {
   const { bytes, count } = made.tree.values;
-  const { view: shown, duration } = report.chrome;
-  const figures: Figure[] =
-    shown === "leaks"
-      ? [["not freed", format.bytes(bytes[0])], ["allocations", format.count(count[0])]]
-      : shown === "temporary"
-        ? [["short-lived", format.bytes(bytes[0])], ["allocations", format.count(count[0])]]
-        : [["at the peak", format.bytes(bytes[0])], ["live allocations", format.count(count[0])]];
-  fillHeadline([...figures, ["recorded", format.duration(duration)]]);
+  const [held, allocations] = figureNames[report.chrome.view];
+  fillHeadline([
+    [range?.moment ?? held, format.bytes(bytes[0])],
+    [allocations, format.count(count[0])],
+    ["recorded", format.duration(report.chrome.duration)],
+  ]);
 }
 
 function fillStatistics(): void {
@@ -239,7 +246,9 @@ if (report.threads.length > 1) {
   addOption("thread", "all", "");
   report.threads.forEach((label, i) => addOption("thread", label, String(i)));
 }
-setUpChrome(report.chrome, help, repaint);
+const memory = setUpChrome(report.chrome, help, repaint);
+const slots = slotsOf(report);
+if (slots) range = new RangePanel(slots, memory, refresh);
 graph.setColours(colours()); // now of the theme in use
 panel.setColours(colours());
 fillStatistics();
@@ -285,6 +294,7 @@ Object.assign(window, {
       return found && { x: found.x, y: found.y, width: found.width };
     },
     sandwich: () => panel.describe(),
+    range, // of a report over time
   },
 });
 document.documentElement.dataset.ready = "true";

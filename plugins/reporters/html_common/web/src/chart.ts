@@ -175,3 +175,8 @@ export function paintChart(canvas: HTMLCanvasElement, curve: MemoryCurve, colour
 export function timeUnder(canvas: HTMLCanvasElement, curve: MemoryCurve, clientX: number, options: ChartOptions): number {
   return scaleOf(canvas, curve, options).time(clientX - canvas.getBoundingClientRect().left);
 }
+
+// Where a moment is, in pixels from the left.
+export function positionOf(canvas: HTMLCanvasElement, curve: MemoryCurve, time: number, options: ChartOptions): number {
+  return scaleOf(canvas, curve, options).x(time);
+}

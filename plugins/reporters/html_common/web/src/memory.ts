@@ -1,6 +1,6 @@
 // The strip with memory over time under the heading, and the large chart that it opens.
 
-import { highest, paintChart, sampleAt, timeUnder } from "./chart";
+import { highest, paintChart, positionOf, sampleAt, timeUnder } from "./chart";
 import type { ChartColours, ChartOptions } from "./chart";
 import { element, make } from "./dom";
 import * as format from "./format";
@@ -50,25 +50,32 @@ function download(name: string, text: string): void {
 }
 
 export interface MemoryPanel {
+  strip: HTMLElement;
+  canvas: HTMLCanvasElement;
   repaint(): void;
-  mark(options: Partial<ChartOptions>): void; // what the small chart shows besides the curves
+  mark(options: Partial<ChartOptions>): void; // what the charts show besides the curves
+  timeAt(clientX: number): number; // on the small chart
+  positionOf(time: number): number; // in pixels from its left
 }
 
 export function setUpMemory(chrome: Chrome): MemoryPanel {
   const curve = memoryOf(chrome);
   const strip = element("memory");
-  if (curve.time.length < 2) {
-    strip.hidden = true;
-    return { repaint: () => undefined, mark: () => undefined };
-  }
   const small = element<HTMLCanvasElement>("memory-chart");
+  strip.hidden = curve.time.length < 2;
   const large = element<HTMLCanvasElement>("memory-large");
   const dialog = element<HTMLDialogElement>("memory-dialog");
   let marks: Partial<ChartOptions> = chrome.view === "peak" ? { peak: chrome.shownAt } : {};
   let at: number | undefined;
 
-  const options = (canvas: HTMLCanvasElement): ChartOptions => ({ axes: canvas === large, end: chrome.duration, at, ...marks });
+  const options = (canvas: HTMLCanvasElement): ChartOptions => ({
+    axes: canvas === large || strip.classList.contains("tall"),
+    end: chrome.duration,
+    at,
+    ...marks,
+  });
   const repaint = () => {
+    if (strip.hidden) return;
     paintChart(small, curve, chartColours(), options(small));
     element("memory-legend").replaceChildren(...legend(curve, at));
     if (!dialog.open) return;
@@ -77,6 +84,7 @@ export function setUpMemory(chrome: Chrome): MemoryPanel {
   };
   for (const canvas of [small, large]) {
     canvas.addEventListener("pointermove", (event) => {
+      if (curve.time.length === 0) return;
       at = sampleAt(curve, timeUnder(canvas, curve, event.clientX, options(canvas)));
       repaint();
     });
@@ -96,7 +104,11 @@ export function setUpMemory(chrome: Chrome): MemoryPanel {
   element("memory-csv").addEventListener("click", () => download("usage_over_time.csv", csvOf(curve, start)));
   new ResizeObserver(repaint).observe(small);
   return {
+    strip,
+    canvas: small,
     repaint,
+    timeAt: (clientX) => timeUnder(small, curve, clientX, options(small)),
+    positionOf: (time) => positionOf(small, curve, time, options(small)),
     mark: (changed) => {
       marks = { ...marks, ...changed };
       repaint();
