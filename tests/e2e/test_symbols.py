@@ -5,10 +5,12 @@ all that was compiled is out of the way: reports need neither the program nor it
 """
 import contextlib
 import dataclasses
+import http.server
 import os
 import pathlib
 import shutil
 import subprocess
+import threading
 
 import pytest
 
@@ -85,6 +87,7 @@ def record(memray, build, tmp_path):
     def run(target, *options, **run_options):
         environment = dict(os.environ, MEMRAY_PLUGIN_PATH=str(build / "tests" / "plugins"))
         environment.pop("DEBUGINFOD_URLS", None)
+        environment.update(run_options.pop("environment", {}))
         recording = recordings.record(memray, tmp_path, target, "--unwinders=testfp", *(options or ["--hooks=preload"]),
                                       env=environment, **run_options)
         assert recording.done.returncode == 0, recording.done.stderr
@@ -282,6 +285,56 @@ def test_debug_file_by_build_id(record, built):
     function, file, line = frame.locations[0]
     assert function == "__strdup"
     assert file.endswith("string/strdup.c") and line > 0
+
+
+@contextlib.contextmanager
+def debug_server(debug_files):
+    """A debuginfod server on loopback with the files of these build-ids; yields its variables and what it was asked for."""
+    asked = []
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            _, _, build_id, kind = self.path.split("/")[:4]
+            asked.append((build_id, kind))
+            file = debug_files.get(build_id) if kind == "debuginfo" else None
+            self.send_response(200 if file else 404)
+            body = file.read_bytes() if file else b""
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_debug_file_from_a_server(record, built, tmp_path):
+    program = compile_shapes(built, "-Wl,--build-id")
+    whole = take_apart(program, built / "shapes.debug")
+    build_id = do("readelf", "-n", program).split("Build ID: ")[1].split()[0]
+    served = tmp_path / "served"
+    served.mkdir()
+    shutil.move(built / "shapes.debug", served / "debuginfo")
+    with debug_server({build_id: served / "debuginfo"}) as (url, asked):
+        environment = {"DEBUGINFOD_URLS": url, "DEBUGINFOD_CACHE_PATH": str(tmp_path / "cache")}
+        stacks = Stacks(record([program], environment=environment))
+        assert asked.count((build_id, "debuginfo")) == 1
+        again = Stacks(record([program], environment=environment))
+        assert asked.count((build_id, "debuginfo")) == 1  # kept where debuginfod keeps what it fetched
+    gone = Stacks(record([program], environment={**environment, "DEBUGINFOD_CACHE_PATH": str(tmp_path / "other")}))
+    for found in (stacks, again):
+        check_lines(found, whole)
+        check_names(found, inlined=True)
+    assert [frame.locations for frame in gone.of_file("shapes")] == [[]] * len(gone.of_file("shapes"))
 
 
 def test_program_that_deletes_itself(record, built):
