@@ -33,6 +33,7 @@ struct Installation {
   std::filesystem::path libdir;  // <libdir>/memray
   std::vector<std::filesystem::path> plugin_path;
   int verbosity = 0;
+  Arguments python;  // the interpreter, with its options, from which the command was started; empty: from elsewhere
 
   std::filesystem::path recorder() const { return libdir / "libmemray-recorder.so"; }
 };

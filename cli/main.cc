@@ -79,6 +79,8 @@ int dispatch(const Arguments& all) {
   options.add_flag("-V,--version", version);
   options.add_flag("-v,--verbose", installation.verbosity);
 
+  options.add_option("--from-python", installation.python)->allow_extra_args(false)->group("");
+
   const auto end = all.begin() + static_cast<std::ptrdiff_t>(options.options_end(all, ""));
   options.read({all.begin(), end});
   if (help) return fmt::print("{}", help_text(installation)), kSuccess;

@@ -98,8 +98,9 @@ int end_as(const Ending& ending) {
 }  // namespace
 
 int run_command(const Installation& installation, const Arguments& arguments) {
-  const auto options = read_run_options(arguments);
+  auto options = read_run_options(arguments);
   if (!options) return kSuccess;
+  options->started_from = installation.python;
   const Target target = resolve_target(*options);
   const RunPlugins plugins = choose_plugins(installation, *options, target);
   if (!std::filesystem::exists(installation.recorder()))

@@ -27,7 +27,8 @@ struct RunOptions {
   bool startup = false;  // record the interpreter's start too
   bool native = false;   // native stacks besides whatever else is asked for
   bool trace_python_allocators = false;
-  std::string python;  // "" for python3 on PATH
+  std::string python;      // "" for the default
+  Arguments started_from;  // the default: an interpreter with its options; empty: python3 on PATH
   int memory_interval_ms = 10;
 
   std::vector<std::string> hooks;      // empty for the default

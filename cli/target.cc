@@ -56,6 +56,13 @@ Target native_target(const fs::path& program, const RunOptions& options) {
   return target;
 }
 
+// What runs a script that does not say otherwise.
+std::vector<std::string> default_interpreter(const RunOptions& options) {
+  if (!options.python.empty()) return {options.python};
+  if (!options.started_from.empty()) return options.started_from;
+  return {"python3"};
+}
+
 std::string no_such_file(const std::string& name, int error) {
   std::string text = fmt::format("could not open {}: {}", name, std::strerror(error));
   if (error == ENOENT && name.find('/') == name.npos)
@@ -81,12 +88,12 @@ Target file_target(const RunOptions& options) {
     if (!elf || elf->format() != ElfFile::Format::not_elf) return native_target(name, options);
   }
 
-  std::vector<std::string> interpreter{"python3"};
+  std::vector<std::string> interpreter = default_interpreter(options);
   if (const auto shebang = read_shebang(name); shebang && !name.ends_with(".py")) {
     const auto command = command_of(*shebang);
     const bool python = is_python(command.front());
     if (!python && options.python.empty()) return native_target(name, options);
-    if (python) interpreter = command;
+    if (python && options.started_from.empty()) interpreter = command;
   }
   if (!options.python.empty()) interpreter.front() = options.python;
   Target target = python_target(std::move(interpreter), {name}, options);
@@ -97,7 +104,6 @@ Target file_target(const RunOptions& options) {
 }  // namespace
 
 Target resolve_target(const RunOptions& options) {
-  const std::string python = options.python.empty() ? "python3" : options.python;
   switch (options.what) {
     case RunOptions::What::file:
       return file_target(options);
@@ -107,12 +113,12 @@ Target resolve_target(const RunOptions& options) {
       return native_target(*program, options);
     }
     case RunOptions::What::module: {
-      Target target = python_target({python}, {"-m", options.program}, options);
+      Target target = python_target(default_interpreter(options), {"-m", options.program}, options);
       target.default_output = output_name(options.program);
       return target;
     }
     case RunOptions::What::code: {
-      Target target = python_target({python}, {"-c", options.program}, options);
+      Target target = python_target(default_interpreter(options), {"-c", options.program}, options);
       target.default_output = output_name("string");
       return target;
     }

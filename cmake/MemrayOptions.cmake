@@ -1,6 +1,8 @@
 # Options of the build and the warnings that every target of ours is compiled with.
 
 option(MEMRAY_TESTS "Build the tests" ON)
+option(MEMRAY_PYTHON "Build the Python package" OFF)
+option(MEMRAY_WHEEL "Install what a Python wheel holds" OFF)
 set(MEMRAY_SANITIZE "" CACHE STRING "Sanitizers for everything that runs outside the target: address,undefined or thread")
 
 set(CMAKE_CXX_STANDARD 20)

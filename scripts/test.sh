@@ -21,7 +21,9 @@ while (($#)); do
 done
 
 scripts/install-deps.sh --tests
-scripts/build.sh "$preset" -DMEMRAY_TESTS=ON
+python=ON
+case $preset in asan | tsan) python=OFF ;; esac  # an interpreter without the sanitizer cannot load the extension
+scripts/build.sh "$preset" -DMEMRAY_TESTS=ON "-DMEMRAY_PYTHON=$python"
 build=$PWD/build/$preset
 results=$build/test-results
 rm -rf "$results"
@@ -32,6 +34,10 @@ ctest --test-dir "$build" --parallel 2 --output-on-failure ${quick:+-LE slow} \
   --output-junit "$results/ctest.xml" || status=1
 MEMRAY=$build/bin/memray /usr/bin/python3 -m pytest tests/e2e -q -rs -p no:cacheprovider ${quick:+-m "not slow"} \
   --junitxml "$results/pytest.xml" || status=1
+if [ "$python" = ON ]; then
+  MEMRAY_PYTHONPATH=$build/python /usr/bin/python3 -m pytest tests/python -q -rs -p no:cacheprovider \
+    ${quick:+-m "not slow"} --junitxml "$results/python.xml" || status=1
+fi
 
-/usr/bin/python3 scripts/tally.py "$results/ctest.xml" "$results/pytest.xml" || status=1
+/usr/bin/python3 scripts/tally.py "$results"/*.xml || status=1
 exit $status

@@ -190,6 +190,11 @@ void Capture::require_events() const { state_->require_events(); }
 
 Capture::State& Capture::state() const { return *state_; }
 
+// Only a file that changed since it was opened, or that no memray wrote, comes here.
+void Capture::State::note_malformed(const BlockPlace& block) {
+  damage = "the events at byte " + std::to_string(block.offset) + " make no sense; the rest is not shown";
+}
+
 void Capture::State::for_each_events_block(Columns columns, const BlockReceiver& receive) {
   require_events();
   EventSections sections;
@@ -200,8 +205,7 @@ void Capture::State::for_each_events_block(Columns columns, const BlockReceiver&
     if (read_events(block, columns, sections)) result = receive(block.header.summary, sections);
     if (result == EventDecoder::Result::stopped) return;
     if (result == EventDecoder::Result::malformed) {
-      // Only a file that changed since it was opened, or that no memray wrote, comes here.
-      damage = "the events at byte " + std::to_string(block.offset) + " make no sense; the rest is not shown";
+      note_malformed(block);
       return;
     }
   }
@@ -209,10 +213,9 @@ void Capture::State::for_each_events_block(Columns columns, const BlockReceiver&
 }
 
 void Capture::events(Columns columns, const std::function<bool(std::span<const Event>)>& receive) const {
-  EventDecoder decoder(state_->definitions, columns);
-  state_->for_each_events_block(columns, [&](const EventsSummary& summary, const EventSections& sections) {
-    return decoder.decode(summary, sections, receive);
-  });
+  EventReader reader(*this, columns);
+  for (auto batch = reader.next(); !batch.empty(); batch = reader.next())
+    if (!receive(batch)) return;
 }
 
 }  // namespace memray

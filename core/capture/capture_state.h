@@ -38,6 +38,7 @@ struct Capture::State {
   bool load_metadata(const format::BlockPlace& block);
   bool load_aggregates(const format::BlockPlace& block);
   void require_events() const;
+  void note_malformed(const format::BlockPlace& block);
   void add_totals(const format::EventsSummary& summary);
 
   // Calls `receive(entry, stored)` for each section until it returns false.

@@ -12,12 +12,14 @@ constexpr bool wants(Columns columns, Columns column) { return has(columns, colu
 }  // namespace
 
 struct EventDecoder::Cursor {
-  explicit Cursor(const EventSections& s)
-      : tokens(s.events.bytes()),
+  Cursor(const EventSections& s, std::uint64_t count)
+      : events(count),
+        tokens(s.events.bytes()),
         threads(s.threads.bytes()),
         addresses(s.address_codes.bytes(), s.address_deltas.bytes()),
         times(s.times.bytes()) {}
 
+  std::uint64_t events;  // in the block
   ByteReader tokens;
   ThreadColumnReader threads;
   AddressColumnReader addresses;
@@ -130,23 +132,26 @@ bool EventDecoder::decode_event(Cursor& in, Event& event) {
   return in.ok();
 }
 
-EventDecoder::Result EventDecoder::decode(const EventsSummary& summary, const EventSections& sections,
-                                          const std::function<bool(std::span<const Event>)>& receive) {
-  if (summary.first_allocation != live_.next_number()) return Result::malformed;
-  Cursor in(sections);
-  in.reference = live_.next_number();
-  while (in.position < summary.events) {
-    batch_.clear();
-    live_.prepare(kBatch);
-    bool intact = true;
-    while (intact && batch_.size() < kBatch && in.position < summary.events) {
-      intact = decode_event(in, batch_.emplace_back());
-      if (!intact) batch_.pop_back();
-    }
-    if (!batch_.empty() && !receive(batch_)) return Result::stopped;
-    if (!intact) return Result::malformed;
-  }
-  return in.tokens.at_end() ? Result::done : Result::malformed;
+bool EventDecoder::begin(const EventsSummary& summary, const EventSections& sections) {
+  if (summary.first_allocation != live_.next_number()) return false;
+  cursor_ = std::make_unique<Cursor>(sections, summary.events);
+  cursor_->reference = live_.next_number();
+  return true;
 }
+
+bool EventDecoder::next(std::vector<Event>& batch) {
+  Cursor& in = *cursor_;
+  live_.prepare(kBatch);
+  for (std::size_t i = 0; i < kBatch && in.position < in.events; ++i) {
+    if (decode_event(in, batch.emplace_back())) continue;
+    batch.pop_back();
+    return false;
+  }
+  return in.position < in.events || in.tokens.at_end();
+}
+
+EventDecoder::EventDecoder(const Definitions& definitions, Columns columns)
+    : definitions_(definitions), columns_(columns) {}
+EventDecoder::~EventDecoder() = default;
 
 }  // namespace memray::format

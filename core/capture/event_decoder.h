@@ -4,6 +4,9 @@
 
 #include <memray/capture.h>
 
+#include <memory>
+#include <vector>
+
 #include "capture/format.h"
 #include "capture/number_window.h"
 
@@ -30,13 +33,15 @@ class EventDecoder {
  public:
   enum class Result { done, stopped, malformed };
 
-  EventDecoder(const Definitions& definitions, Columns columns) : definitions_(definitions), columns_(columns) {}
+  EventDecoder(const Definitions& definitions, Columns columns);
+  ~EventDecoder();
 
-  // Hands the block's events on, in batches, until `receive` returns false.
-  Result decode(const EventsSummary& summary, const EventSections& sections,
-                const std::function<bool(std::span<const Event>)>& receive);
+  // Starts a block, whose sections must live until its end. False if it does not follow the block before.
+  bool begin(const EventsSummary& summary, const EventSections& sections);
 
-  const AllocationWindow& live() const { return live_; }
+  // Appends up to a few thousand of the block's events to `batch`: none at its end. False if the block makes no sense
+  // after what was appended.
+  bool next(std::vector<Event>& batch);
 
  private:
   struct Cursor;
@@ -49,7 +54,7 @@ class EventDecoder {
   const Definitions& definitions_;
   Columns columns_;
   AllocationWindow live_;
-  std::vector<Event> batch_;
+  std::unique_ptr<Cursor> cursor_;
 };
 
 }  // namespace memray::format

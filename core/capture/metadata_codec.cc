@@ -23,6 +23,7 @@ void for_each_field(M& m, F&& field) {
   field("trace_python_allocators", m.trace_python_allocators);
   field("aggregated", m.aggregated);
   field("main_thread", m.main_thread);
+  field("entry_stack", m.entry_stack);
   field("ending", m.ending.kind);
   field("ending_code", m.ending.code);
   field("core_dumped", m.ending.core_dumped);

@@ -72,6 +72,17 @@ std::vector<FrameId> interleave(const Definitions& definitions, StackId python_s
   return result;
 }
 
+// Leaves out what is outside of the outermost Python frame that is to be seen.
+void cut_outside_entry(const Capture& capture, StackId python_stack, std::vector<FrameId>& frames) {
+  const std::size_t outside = frames_outside_entry(capture, python_stack);
+  if (outside == 0) return;
+  const Definitions& definitions = capture.definitions();
+  std::size_t wanted = definitions.stack(python_stack).depth - outside;
+  const auto end = std::ranges::find_if(
+      frames, [&](FrameId id) { return definitions.frame(id).kind == FrameKind::python && --wanted == 0; });
+  if (end != frames.end()) frames.erase(end + 1, frames.end());
+}
+
 }  // namespace
 
 std::vector<DisplayFrame> display_stack(const Capture& capture, const Group& group) {
@@ -80,6 +91,7 @@ std::vector<DisplayFrame> display_stack(const Capture& capture, const Group& gro
   if (group.stack != kNoStack && group.native_stack != kNoStack)
     frames = interleave(definitions, group.stack, group.native_stack);
   if (frames.empty()) frames = definitions.frames_of(group.stack != kNoStack ? group.stack : group.native_stack);
+  cut_outside_entry(capture, group.stack, frames);
   std::vector<DisplayFrame> stack;
   for (const FrameId id : frames) add(stack, definitions, id);
   return stack;

@@ -57,6 +57,7 @@ struct Metadata {
   bool trace_python_allocators = false;
   bool aggregated = false;  // totals only: made with --aggregate
   ThreadId main_thread{};
+  StackId entry_stack = kNoStack;  // of the call that began the recording, if the program itself did
   Ending ending;
   std::uint64_t dropped_events = 0;  // lost on purpose, under --on-overrun=drop
   std::uint64_t unknown_deallocations = 0;
@@ -119,6 +120,23 @@ class Capture {
   State& state() const;
 
  private:
+  std::unique_ptr<State> state_;
+};
+
+// A pass over the events for who wants to pull them.
+class EventReader {
+ public:
+  // The capture must live longer. Throws as Capture::require_events() does.
+  EventReader(const Capture& capture, Columns columns);
+  ~EventReader();
+  EventReader(EventReader&&) noexcept;
+  EventReader& operator=(EventReader&&) noexcept;
+
+  // The next few thousand events, valid until the next call; none when all are read.
+  std::span<const Event> next();
+
+ private:
+  struct State;
   std::unique_ptr<State> state_;
 };
 

@@ -210,4 +210,8 @@ struct Bucket {
 };
 std::vector<Bucket> group_by(const Capture& capture, const Snapshot& snapshot, GroupBy property);
 
+// How many of the outer frames of a Python stack are those that called the frame which began the recording, where the
+// program itself did so. `display_stack` leaves them out.
+std::size_t frames_outside_entry(const Capture& capture, StackId stack);
+
 }  // namespace memray

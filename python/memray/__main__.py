@@ -1,0 +1,5 @@
+"""python -m memray: the memray command."""
+
+from .commands import execute
+
+execute()

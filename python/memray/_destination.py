@@ -1,0 +1,42 @@
+"""Where a recording goes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Union
+
+
+class Destination:
+    """What ``Tracker(destination=...)`` takes."""
+
+
+@dataclass(frozen=True)
+class FileDestination(Destination):
+    """A capture file.
+
+    ``overwrite`` allows an existing file to be replaced. ``/dev/null`` records without writing. Captures are always
+    compressed, and written by a process of their own, so ``compress_on_exit`` and ``buffered`` change nothing.
+
+    Example::
+
+        Tracker(destination=FileDestination("capture.bin", overwrite=True))
+    """
+
+    path: Union[str, "os.PathLike[str]"]
+    overwrite: bool = False
+    compress_on_exit: bool = True
+    buffered: bool = False
+
+
+@dataclass(frozen=True)
+class SocketDestination(Destination):
+    """A port on which a reader, such as ``SocketReader`` or ``memray live``, may connect.
+
+    Example::
+
+        Tracker(destination=SocketDestination(server_port=4242))
+    """
+
+    server_port: int
+    address: str = "127.0.0.1"

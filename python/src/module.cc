@@ -1,0 +1,49 @@
+// memray._core: the part of the Python package that is written in C++. Everything public is in the Python files beside.
+
+#include "capture_object.h"
+#include "docs.h"
+#include "event_iterator.h"
+#include "python.h"
+#include "records.h"
+#include "size_format.h"
+
+#include <cstring>
+
+namespace memray::python {
+
+PyTypeObject* add_type(PyObject* module, PyType_Spec& spec) {
+  PyObject* const type = check(PyType_FromSpec(&spec));
+  Py_INCREF(type);
+  check(PyModule_AddObject(module, std::strrchr(spec.name, '.') + 1, type));
+  return reinterpret_cast<PyTypeObject*>(type);
+}
+
+namespace {
+
+PyObject* size_fmt(PyObject*, PyObject* argument) {
+  return guarded([&] {
+    const double bytes = PyFloat_AsDouble(argument);
+    if (PyErr_Occurred() != nullptr) throw PythonError{};
+    return to_python(size_format(bytes)).release();
+  });
+}
+
+PyMethodDef functions[] = {{"size_fmt", size_fmt, METH_O, docs::kSizeFormat}, {nullptr, nullptr, 0, nullptr}};
+
+PyModuleDef definition{
+    PyModuleDef_HEAD_INIT, "memray._core", nullptr, -1, functions, nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+}  // namespace memray::python
+
+PyMODINIT_FUNC PyInit__core() {
+  using namespace memray::python;
+  return guarded([] {
+    Ref module(check(PyModule_Create(&definition)));
+    add_record_types(module.get());
+    add_event_iterator_type(module.get());
+    add_capture_type(module.get());
+    check(PyModule_AddStringConstant(module.get(), "__version__", MEMRAY_VERSION));
+    return module.release();
+  });
+}
