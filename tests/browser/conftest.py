@@ -33,14 +33,14 @@ def make_capture(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_report(make_capture, memray, tmp_path_factory):
-    """make_report(kind, *options) -> path of the page"""
+    """make_report(kind, *options, report="flamegraph") -> path of the page"""
     folder = tmp_path_factory.mktemp("reports")
 
-    def make(kind, *options):
+    def make(kind, *options, report="flamegraph"):
         capture, _ = make_capture(kind)
-        page = folder / f"{kind}{''.join(options)}.html"
+        page = folder / f"{report}-{kind}{''.join(options)}.html"
         if not page.exists():
-            subprocess.run([memray, "flamegraph", capture, "-o", page, *options], check=True, stdout=subprocess.PIPE)
+            subprocess.run([memray, report, capture, "-o", page, *options], check=True, stdout=subprocess.PIPE)
         return page
 
     return make

@@ -4,20 +4,17 @@ import time
 from collections import defaultdict
 
 import pytest
+from pages import BrowserPage, grouped, percent, si
 
 ROOT = ("<root>", "", 0)
 SHARE = 1e-4  # below which siblings are merged
 
 
-class Page:
+class Page(BrowserPage):
     """One report in the browser. Nodes are named by their place in the tree that is shown."""
 
     def __init__(self, browser, path, everything=True):
-        self.browser = browser
-        browser.get("about:blank")
-        browser.get_log("browser")
-        browser.get(path.as_uri())
-        self.run("try { localStorage.clear() } catch {}")
+        super().__init__(browser, path)
         if everything:
             self.run("document.getElementById('hide-irrelevant').click()")
         self.look()
@@ -26,19 +23,6 @@ class Page:
         # As text: the driver takes minutes for large objects.
         self.tree = json.loads(self.run("return JSON.stringify(memrayFlamegraph.tree())"))
         self.tree["frame"] = [self.tree["frames"][frame] for frame in self.tree["frame"]]
-
-    def run(self, script, *arguments):
-        return self.browser.execute_script(script, *arguments)
-
-    def settle(self):
-        """Two frames later, whatever was asked for is painted."""
-        self.browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-
-    def find(self, css):
-        return self.browser.find_element("css selector", css)
-
-    def text(self, css):
-        return self.find(css).text
 
     def frame(self, node):
         frame = self.tree["frame"][node]
@@ -53,12 +37,6 @@ class Page:
 
     def zoomed(self):
         return self.run("return memrayFlamegraph.zoomed()")
-
-    def choose(self, select, value):
-        """An entry of a drop-down list, by its value."""
-        self.find(f"#{select} option[value='{value}']").click()
-        self.settle()
-        self.look()
 
     def _to(self, node):
         from selenium.webdriver import ActionChains
@@ -78,23 +56,6 @@ class Page:
 
     def hover_node(self, node):
         self._to(node).perform()
-        self.settle()
-
-    def click(self, css):
-        self.find(css).click()
-        self.settle()
-        self.look()
-
-    def keys(self, *keys):
-        from selenium.webdriver import ActionChains
-
-        ActionChains(self.browser, duration=0).send_keys(*keys).perform()
-        self.settle()
-
-    def search(self, text):
-        field = self.find("#search")
-        field.clear()
-        field.send_keys(text)
         self.settle()
 
 
@@ -192,17 +153,6 @@ def drawn(page, threads=False):
     return flat(root)
 
 
-def si(size):
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.95:
-            return f"{size} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-
-
-def grouped(number):
-    return f"{number:,}".replace(",", "\u202f")
-
-
 @pytest.mark.parametrize("view, options", [("peak", ()), ("leaks", ("--leaks",))])
 def test_numbers_are_those_of_the_capture(open_page, make_capture, view, options):
     truth = make_capture("shop")[1][view]
@@ -230,7 +180,7 @@ def test_threads(open_page, make_capture):
     stacks = make_capture("shop")[1]["peak"]
     assert drawn(page, threads=True) == expected(stacks, threads=True)
 
-    option = next(each for each in page.browser.find_elements("css selector", "#thread option") if "worker" in each.text)
+    option = next(each for each in page.all("#thread option") if "worker" in each.text)
     page.choose("thread", option.get_attribute("value"))
     own = [entry for entry in stacks if entry["thread"] == 1]
     assert si(sum(entry["bytes"] for entry in own)) in page.text("#details")
@@ -308,8 +258,7 @@ def test_search(open_page, make_capture):
 
     def share(wanted):
         held = sum(e["bytes"] for e in stacks if any(wanted in (f[0] + "\n" + f[1]).lower() for f in e["stack"]))
-        percent = 100 * held / total
-        return f"{percent:.{2 if percent < 10 else 1}f} %"
+        return percent(held, total)
 
     for text in ("decode", "ORDER.", "größe", "site-packages", "計算"):
         page.search(text)
@@ -609,7 +558,7 @@ def test_a_time_window_is_chosen_by_keyboard_and_by_dragging(open_page, make_cap
     chart = page.find("#memory-chart")
     ActionChains(page.browser, duration=0).move_to_element_with_offset(chart, -300, 0).click_and_hold().move_by_offset(100, 0).release().perform()
     page.settle()
-    first, last = (int(each.get_attribute("aria-valuenow")) for each in page.browser.find_elements("css selector", ".handle"))
+    first, last = (int(each.get_attribute("aria-valuenow")) for each in page.all(".handle"))
     assert 0 < first < last < slots
     page.look()
     assert large(drawn(page)) == large(expected(history.at_peak_of(first, last)))

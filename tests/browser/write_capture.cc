@@ -1,9 +1,10 @@
 // Writes a capture that looks like that of a real program, and beside it what a flame graph of it must show, added up
-// here and not by any code of memray: write-capture CAPTURE TRUTH [shop|deep|huge]
+// here and not by any code of memray: write-capture CAPTURE TRUTH [shop|deep|huge|wide]
 //
 //   shop   a Python program with imports, packages, native threads, names in several scripts and names that are HTML
 //   deep   a recursion of 3000 frames
 //   huge   a million distinct stacks
+//   wide   as many functions that allocate as no table shows
 #include <capture/encoder.h>
 #include <capture/matcher.h>
 #include <memray/text.h>
@@ -327,11 +328,17 @@ void record_huge(Recording& recording) {
   }
 }
 
+void record_wide(Recording& recording) {
+  for (std::uint32_t i = 0; i < 60'000; ++i) {
+    recording.allocate({{"main", kApp, 1}, {"function_" + std::to_string(i), kApp, 10 + i}}, 100 + i);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fputs("usage: write-capture CAPTURE TRUTH [shop|deep|huge]\n", stderr);
+    std::fputs("usage: write-capture CAPTURE TRUTH [shop|deep|huge|wide]\n", stderr);
     return 2;
   }
   const std::string kind = argc > 3 ? argv[3] : "shop";
@@ -342,6 +349,8 @@ int main(int argc, char** argv) {
     record_deep(recording, views);
   } else if (kind == "huge") {
     record_huge(recording);
+  } else if (kind == "wide") {
+    record_wide(recording);
   } else {
     record_shop(recording, views, history);
   }

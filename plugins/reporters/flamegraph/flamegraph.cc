@@ -1,27 +1,13 @@
 // memray flamegraph: who holds the memory, as a picture one can walk through.
+#include "html_common/options.h"
 #include "temporal.h"
 
 #include <memray/reporter.h>
 
-#include <limits>
 #include <ostream>
 
 namespace memray::flamegraph {
 namespace {
-
-std::string source_link(const ReportContext& context) {
-  const std::string link = context.text("source-link");
-  if (!context.given("source-link") && html::confidential_files(context) == html::Confidential::all) return {};
-  if (link == "none") return {};
-  if (link == "vscode") return "vscode://file{file}:{line}";
-  if (link == "idea") return "idea://open?file={file}&line={line}";
-  if (link.find("{file}") == std::string::npos || link.find(':') == std::string::npos) {
-    throw ReportError(
-        "--source-link takes vscode, idea, none, or an address with {file} in it and perhaps {line}, not '" + link +
-        "'");
-  }
-  return link;
-}
 
 class Flamegraph : public Reporter {
  public:
@@ -31,12 +17,7 @@ class Flamegraph : public Reporter {
     options.flag("inverted", '\0', "Put the functions that allocate next to the root, their callers above them");
     options.flag("split-threads", '\0', "Show the threads apart");
     options.flag("temporal", '\0', "Show any moment: a chart of memory over time to choose from");
-    options.integer("max-memory-records", '\0', html::kDefaultMemoryRecords, 1,
-                    std::numeric_limits<std::int32_t>::max(), "Points of memory over time to keep");
-    html::declare_confidential_files(options);
-    options.text("source-link", '\0', "vscode",
-                 "What opens a source line: vscode, idea, none, or an address with {file} and {line} in it");
-    options.flag("no-web", '\0', "Accepted for compatibility: every report is one file that loads nothing");
+    html::declare_page_options(options);
   }
 
   int run(ReportContext& context) override {
@@ -49,25 +30,26 @@ class Flamegraph : public Reporter {
           "--temporary-allocation-threshold, --from or --to");
     }
     if (over_time) capture.require_events();
+    const html::PageOptions page_options = html::page_options(context);
     std::ostream& out = context.output();
     const bool inverted = context.flag("inverted");
     const SnapshotOptions options = {.merge_threads = !context.flag("split-threads")};
-    const auto points = static_cast<std::size_t>(context.integer("max-memory-records"));
 
     Page page;
-    page.source_link = source_link(context);
+    page.source_link = page_options.source_link;
     page.inverted = inverted;
     const Snapshot shown = snapshot(capture, selection, options);
     page.chrome = html::make_chrome(
         capture, shown, selection,
-        fmt::format("{}{}flamegraph report", inverted ? "inverted " : "", over_time ? "temporal " : ""), points);
+        fmt::format("{}{}flamegraph report", inverted ? "inverted " : "", over_time ? "temporal " : ""),
+        page_options.memory_records);
     FrameTable frames;
     page.frames = &frames;
     TemporalTrees over;
     if (over_time) {
       const TemporalKind kind = selection.view == View::leaks ? TemporalKind::leaks : TemporalKind::high_water;
-      over = temporal_trees(capture, temporal(capture, kind, points, options), kind, frames, inverted,
-                            !options.merge_threads);
+      over = temporal_trees(capture, temporal(capture, kind, page_options.memory_records, options), kind, frames,
+                            inverted, !options.merge_threads);
       page.temporal = &over;
       page.threads = over.threads;
     } else {
@@ -77,7 +59,7 @@ class Flamegraph : public Reporter {
       page.threads = std::move(trees.threads);
       page.functions = function_sums(capture, shown, page.tree, frames);
     }
-    html::SourceLines sources(html::confidential_files(context), capture.metadata().start_time_ns);
+    html::SourceLines sources(page_options.confidential, capture.metadata().start_time_ns);
     write_page(out, page, sources);
     context.commit_output();
     return 0;

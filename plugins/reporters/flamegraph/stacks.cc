@@ -1,16 +1,12 @@
 #include "stacks.h"
 
+#include "html_common/thread_list.h"
+
 #include <algorithm>
 #include <tuple>
 #include <unordered_map>
 
 namespace memray::flamegraph {
-
-std::uint32_t ThreadList::number(ThreadId id) {
-  const auto [place, fresh] = number_of_.try_emplace(id, static_cast<std::uint32_t>(labels_.size()));
-  if (fresh) labels_.push_back(thread_label(definitions_, id));
-  return place->second;
-}
 
 void set_path(TreePath& path, const std::vector<DisplayFrame>& stack, FrameTable& frames, bool inverted) {
   path.frames.clear();
@@ -31,7 +27,7 @@ SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTab
     return std::tie(a.thread, a.stack, a.native_stack) < std::tie(b.thread, b.stack, b.native_stack);
   });
   TreeBuilder all, without_imports;
-  ThreadList threads(capture.definitions());
+  html::ThreadList threads(capture.definitions());
   TreePath path;
   for (const Group& group : snapshot.groups) {
     const std::uint32_t thread = split ? threads.number(group.thread) : 0;

@@ -3,22 +3,7 @@
 
 #include "page.h"
 
-#include <map>
-
 namespace memray::flamegraph {
-
-// Labels of threads, numbered in the order in which they come up.
-class ThreadList {
- public:
-  explicit ThreadList(const Definitions& definitions) : definitions_(definitions) {}
-  std::uint32_t number(ThreadId id);
-  std::vector<std::string> take() && { return std::move(labels_); }
-
- private:
-  const Definitions& definitions_;
-  std::map<ThreadId, std::uint32_t> number_of_;
-  std::vector<std::string> labels_;
-};
 
 // A stack in the order in which a tree holds it, and, of an inverted one, what is left of it without the import system.
 struct TreePath {

@@ -1,5 +1,7 @@
 #include "temporal.h"
 
+#include "html_common/thread_list.h"
+
 #include <algorithm>
 #include <tuple>
 
@@ -131,7 +133,7 @@ TemporalTrees temporal_trees(const Capture& capture, const Temporal& temporal, T
 
   TreeBuilder all, without_imports;
   std::vector<std::uint32_t> node_in_all, node_without_imports;
-  ThreadList threads(capture.definitions());
+  html::ThreadList threads(capture.definitions());
   Shares shares(temporal, kind);
   TreePath path;
   for (const TemporalGroup* group : groups) {

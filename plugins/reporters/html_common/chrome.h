@@ -45,7 +45,4 @@ void add_chrome(Json& json, const Chrome& chrome);
 
 std::uint64_t milliseconds(Time time);
 
-// What every page's options say alike.
-inline constexpr std::int64_t kDefaultMemoryRecords = 10'000;
-
 }  // namespace memray::html

@@ -31,17 +31,6 @@ std::string_view trimmed(std::string_view line) {
 
 }  // namespace
 
-void declare_confidential_files(ReporterOptions& options) {
-  options.choice("confidential-files", '\0', {"default", "all", "none"}, "default",
-                 "Whose source lines stay out of the page: by default files other than Python's that not everybody on "
-                 "this machine may read or run");
-}
-
-Confidential confidential_files(const ReportContext& context) {
-  const std::string choice = context.text("confidential-files");
-  return choice == "all" ? Confidential::all : choice == "none" ? Confidential::none : Confidential::by_permissions;
-}
-
 SourceLines::File SourceLines::read(const std::string& name) {
   struct stat file;
   if (stat(name.c_str(), &file) != 0 || !S_ISREG(file.st_mode) || file.st_size > kLargestFile) return {};

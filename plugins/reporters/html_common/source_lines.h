@@ -6,8 +6,6 @@
 // A file that was changed after the recording began would show other lines than those that ran; it shows none.
 #pragma once
 
-#include <memray/reporter.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,9 +15,6 @@
 namespace memray::html {
 
 enum class Confidential { by_permissions, all, none };
-
-void declare_confidential_files(ReporterOptions& options);
-Confidential confidential_files(const ReportContext& context);
 
 class SourceLines {
  public:

@@ -15,8 +15,10 @@ import { boxes, nodeAt, starts, windowOf } from "../../../plugins/reporters/flam
 import { move } from "../../../plugins/reporters/flamegraph/web/src/navigation";
 import { sandwich } from "../../../plugins/reporters/flamegraph/web/src/sandwich";
 import { matched } from "../../../plugins/reporters/flamegraph/web/src/search";
-import { sourceAddress } from "../../../plugins/reporters/flamegraph/web/src/source_link";
+import { sourceAddress } from "../../../plugins/reporters/html_common/web/src/source_link";
 import { heldIn, highestSlot, leakedIn, nearestEdge } from "../../../plugins/reporters/flamegraph/web/src/temporal";
+import { filtered, sorted, totalsOf } from "../../../plugins/reporters/table/web/src/rows";
+import type { Row } from "../../../plugins/reporters/table/web/src/rows";
 import { makeTree } from "../../../plugins/reporters/flamegraph/web/src/tree";
 import type { Filter } from "../../../plugins/reporters/flamegraph/web/src/tree";
 
@@ -316,4 +318,19 @@ test("the highest slot, and the nearest edge", () => {
   assert.equal(highestSlot(slots, 0, 3), 2);
   assert.equal(highestSlot(slots, 0, 2), 1);
   assert.deepEqual([-5, 4, 6, 29, 31, 99].map((time) => nearestEdge(slots, time)), [0, 0, 1, 2, 3, 3]);
+});
+
+test("rows of a table", () => {
+  const row = (name: string, bytes: number, part: Partial<Row> = {}): Row => ({
+    frame: frameOf({ function: name }), function: name, bytes, count: 1, allocator: "malloc", thread: "", kind: "program", text: name, ...part,
+  });
+  const rows = [row("b", 5), row("a", 5, { allocator: "mmap" }), row("c", 9, { kind: "native" })];
+  const names = (list: Row[]) => list.map((each) => each.function).join("");
+  assert.equal(names(sorted(rows, { column: "bytes", descending: true })), "cba");
+  assert.equal(names(sorted(rows, { column: "location", descending: false })), "abc");
+  assert.equal(names(sorted(rows, { column: "allocator", descending: false })), "cba");
+  assert.equal(names(filtered(rows, { text: " B " })), "b");
+  assert.equal(names(filtered(rows, { allocator: "mmap" })), "a");
+  assert.equal(names(filtered(rows, { kind: "program" })), "ba");
+  assert.deepEqual(totalsOf(rows), { bytes: 19, count: 3 });
 });

@@ -1,13 +1,14 @@
 // Puts the page together: reads the report, and keeps view, graph, search, address bar and controls in step.
 
-import { fillFacts, fillHeadline, setUpChrome, setUpKeys } from "../../../html_common/web/src/chrome";
+import { fillFacts, fillHeadline, heldNames, setUpChrome, setUpKeys } from "../../../html_common/web/src/chrome";
+import { addOption, addRadio, check, checkedValue, isChecked, onChange, selected } from "../../../html_common/web/src/controls";
 import { element, make } from "../../../html_common/web/src/dom";
 import * as format from "../../../html_common/web/src/format";
 import { readReport } from "../../../html_common/web/src/report";
+import { fillSourceLink } from "../../../html_common/web/src/source_link";
 import { cssColour, currentTheme } from "../../../html_common/web/src/theme";
 import { frameColours, legendOf } from "./colours";
 import type { ColourBy } from "./colours";
-import { addOption, addRadio, check, checkedValue, isChecked, onChange, selected } from "./controls";
 import { slotsOf } from "./data";
 import type { Report, Weights } from "./data";
 import { Graph } from "./graph";
@@ -19,7 +20,6 @@ import type { Colours } from "./painter";
 import { RangePanel } from "./range_panel";
 import { matched, matchingFrames } from "./search";
 import { SandwichPanel } from "./sandwich_panel";
-import { fillSourceLink } from "./source_link";
 import { describe, hideTooltip, showTooltip } from "./tooltip";
 import type { Facts } from "./tooltip";
 import type { MadeTree, Tree } from "./tree";
@@ -155,15 +155,9 @@ function refresh(): void {
   fillLegend();
 }
 
-const figureNames: Record<Report["chrome"]["view"], [bytes: string, count: string]> = {
-  peak: ["at the peak", "live allocations"],
-  leaks: ["not freed", "allocations"],
-  temporary: ["short-lived", "allocations"],
-};
-
 function fillTotals(): void {
   const { bytes, count } = made.tree.values;
-  const [held, allocations] = figureNames[report.chrome.view];
+  const [held, allocations] = heldNames[report.chrome.view];
   fillHeadline([
     [range?.moment ?? held, format.bytes(bytes[0])],
     [allocations, format.count(count[0])],

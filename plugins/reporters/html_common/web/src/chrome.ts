@@ -9,6 +9,13 @@ import { setUpTheme } from "./theme";
 
 export type Figure = [label: string, text: string];
 
+// What the totals are those of.
+export const heldNames: Record<Chrome["view"], [bytes: string, count: string]> = {
+  peak: ["at the peak", "live allocations"],
+  leaks: ["not freed", "allocations"],
+  temporary: ["short-lived", "allocations"],
+};
+
 export function fillHeadline(figures: Figure[]): void {
   element("headline").replaceChildren(
     ...figures.map(([label, figure]) => {

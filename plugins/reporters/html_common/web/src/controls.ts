@@ -1,6 +1,6 @@
 // The choices in the toolbar: reading, setting and being told of them.
 
-import { element, make } from "../../../html_common/web/src/dom";
+import { element, make } from "./dom";
 
 export function checkedValue(name: string): string {
   return document.querySelector<HTMLInputElement>(`input[name=${name}]:checked`)!.value;

@@ -1,8 +1,8 @@
 // From a box to its line in an editor.
 
-import { element } from "../../../html_common/web/src/dom";
-import * as format from "../../../html_common/web/src/format";
-import type { Frame } from "../../../html_common/web/src/report";
+import { element } from "./dom";
+import * as format from "./format";
+import type { Frame } from "./report";
 
 export function sourceAddress(template: string, frame: Frame): string | undefined {
   if (template === "" || !frame.file.startsWith("/") || frame.line === 0) return undefined;
@@ -10,11 +10,11 @@ export function sourceAddress(template: string, frame: Frame): string | undefine
   return template.replace("{file}", () => file).replace("{line}", String(frame.line));
 }
 
-export function fillSourceLink(template: string, frame: Frame): void {
+export function fillSourceLink(template: string, frame: Frame | undefined): void {
   const link = element<HTMLAnchorElement>("source");
-  const address = sourceAddress(template, frame);
-  link.hidden = address === undefined;
-  if (address === undefined) return;
+  const address = frame && sourceAddress(template, frame);
+  link.hidden = !address;
+  if (!frame || !address) return;
   link.href = address;
   link.textContent = `Open ${format.place(frame, format.baseName(frame.file))}`;
 }
