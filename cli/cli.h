@@ -42,6 +42,7 @@ struct Installation {
 Installation find_installation();
 
 int run_command(const Installation& installation, const Arguments& arguments);
+int collect_command(const Installation& installation, const Arguments& arguments);
 int plugins_command(const Installation& installation, const Arguments& arguments);
 // `name` is a reporter that plugin_names() has.
 int report_command(const Installation& installation, const std::string& name, const Arguments& arguments);

@@ -88,6 +88,7 @@ int dispatch(const Arguments& all) {
   if (end == all.end()) throw UsageError("a command is missing; memray --help lists them", kUsageLine);
 
   const Arguments rest(end + 1, all.end());
+  if (*end == "collect") return collect_command(installation, rest);  // not for people, so not listed
   for (const auto& built_in : kBuiltIns)
     if (*end == built_in.name) return built_in.run(installation, rest);
   const auto reporters = plugin_names(installation.plugin_path, PluginKind::reporter);

@@ -56,6 +56,7 @@ void tell_reservations(const Capture& capture) {
   switch (metadata.ending.kind) {
     case Ending::Kind::exited:
     case Ending::Kind::stopped:
+    case Ending::Kind::ended:
       break;
     case Ending::Kind::unknown:
       note("the recording was cut short, the program's end is not part of it");

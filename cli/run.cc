@@ -1,6 +1,7 @@
 // memray run: what to run, with which plugins, then record() it and end as it ended.
 #include "cli.h"
 #include "progress.h"
+#include "recording_options.h"
 #include "run_options.h"
 #include "run_plugins.h"
 #include "target.h"
@@ -37,16 +38,9 @@ RecordRequest make_request(const Installation& installation, const RunOptions& o
   request.recorder = installation.recorder();
   request.hooks = plugins.hooks;
   request.unwinders = plugins.unwinders;
-  request.drop_on_overrun = options.drop_on_overrun;
-  request.follow_fork = options.follow_fork;
-  request.memory_interval_ms = options.memory_interval_ms;
+  fill_request(request, options);
   request.sink = &sink;
-  request.sink_config.arguments = options.sink_arguments;
-  request.sink_config.output = options.output.empty() ? target.default_output : options.output;
-  request.sink_config.output_given = !options.output.empty();
-  request.sink_config.force = options.force;
-  request.sink_config.quiet = options.quiet;
-  request.quiet = options.quiet;
+  if (options.output.empty()) request.sink_config.output = target.default_output;
   return request;
 }
 

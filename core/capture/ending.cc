@@ -19,6 +19,8 @@ std::string describe(const Ending& ending) {
     }
     case Ending::Kind::stopped:
       return "was still running when recording stopped";
+    case Ending::Kind::ended:
+      return "ended, in a way that only its parent was told";
     case Ending::Kind::unrecordable:
       return "replaced itself by a program that cannot be recorded";
   }

@@ -274,6 +274,7 @@ std::uint64_t Matcher::live_count() const {
   return count;
 }
 std::uint64_t Matcher::peak_bytes() const { return state_->peak_bytes; }
+void Matcher::reset_peak() { state_->peak_bytes = state_->live_bytes; }
 std::uint64_t Matcher::unknown_deallocations() const { return state_->unknown; }
 
 }  // namespace memray

@@ -64,6 +64,7 @@ class Matcher {
   std::uint64_t live_bytes() const;
   std::uint64_t live_count() const;
   std::uint64_t peak_bytes() const;
+  void reset_peak();  // to what is live now
   std::uint64_t unknown_deallocations() const;
 
  private:

@@ -86,7 +86,7 @@ bool read_metadata(std::span<const std::byte> raw, Metadata& metadata) {
       place->second = text;
     }
   }
-  if (metadata.ending.kind > Ending::Kind::unrecordable) metadata.ending = {};
+  if (metadata.ending.kind > Ending::Kind::ended) metadata.ending = {};
   return in.ok();
 }
 

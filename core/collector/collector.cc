@@ -60,7 +60,9 @@ Collector::Collector(Session& session, Sink& sink, const Metadata& metadata)
         const Image& image = images_[stream.image()];
         stream.id = definitions_.add_thread({image.process(), stream.thread(), stream.os_tid(), kNoString});
         thread_names_.made(session_.control().image[stream.image()], stream);
-        if (stream.os_tid() == session_.control().target_pid && index(metadata_.main_thread) == 0) {
+        const auto& control = session_.control();
+        const std::uint32_t main = control.main_tid != 0 ? control.main_tid : control.target_pid;
+        if (stream.os_tid() == main && index(metadata_.main_thread) == 0) {
           metadata_.main_thread = stream.id;
           metadata_changed_ = true;
         }
@@ -349,6 +351,18 @@ void Collector::receive(const Block& block) {
 
 bool Collector::recording() const {
   return std::ranges::any_of(images_, [](const Image& image) { return image.recording(); });
+}
+
+bool Collector::executing() const {
+  return std::ranges::any_of(images_, [](const Image& image) { return image.executing && !image.replaced; });
+}
+
+void Collector::reset_peak() {
+  matcher_.reset_peak();
+  const auto time = std::to_string(nanoseconds(clock_.time_of(session_.now())));
+  std::erase_if(metadata_.extra, [](const auto& entry) { return entry.first == "peak_reset_ns"; });
+  metadata_.extra.emplace_back("peak_reset_ns", time);
+  metadata_changed_ = true;
 }
 
 bool Collector::running() const {

@@ -41,10 +41,14 @@ class Collector {
   // Makes what was collected so far safe from a crash of this process. Unless `all`, only if it is worth a block.
   void flush(bool all);
 
+  // The highest moment is looked for from now on.
+  void reset_peak();
+
   // Ends the capture. After the last drain.
   void finish(const Ending& ending);
 
   bool recording() const;  // between start and stop in some process
+  bool executing() const;  // some process is about to become another program, or has
   bool running() const;    // some process is there that might be recorded
   bool attached() const { return !images_.empty(); }
   // Why recording could not start in the program, or "".

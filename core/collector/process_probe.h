@@ -1,6 +1,8 @@
 // What /proc and the kernel say of a process: whether it is there, and how much memory it has.
 #pragma once
 
+#include <memray/capture.h>
+
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -17,6 +19,9 @@ class ProcessProbe {
 
   // A process that has ended is gone, also if its parent has not asked for its status yet.
   bool gone() const;
+
+  // How it ended, as far as somebody learns who is not its parent. Once it is gone.
+  Ending ending() const;
 
   // Resident memory in bytes.
   std::optional<std::uint64_t> rss();

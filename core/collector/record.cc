@@ -5,6 +5,7 @@
 #include "collector/record.h"
 
 #include "collector/collector.h"
+#include "collector/pump.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -23,16 +24,6 @@
 namespace memray {
 
 namespace {
-
-using namespace std::chrono_literals;
-using SteadyClock = std::chrono::steady_clock;
-
-constexpr auto kTick = 10ms;
-constexpr auto kBusyTick = 1ms;
-// What a crash of this process may cost: a second of a busy program, a few of one that does little.
-constexpr auto kFlushInterval = 1s;
-constexpr unsigned kFlushesOfAll = 5;     // every so many
-constexpr std::uint32_t kManyWaits = 50;  // about a second
 
 // ---------------------------------------------------------------------------------------------------- signals
 
@@ -142,72 +133,17 @@ bool wait_for_end(int pidfd, pid_t pid, std::chrono::milliseconds timeout, int& 
   return waitpid(pid, &status, WNOHANG) == pid;
 }
 
-std::string join(const std::vector<std::string>& words, char separator) {
-  std::string result;
-  for (const std::string& word : words) {
-    if (&word != &words.front()) result += separator;
-    result += word;
-  }
-  return result;
-}
-
-std::string names(const std::vector<TargetPlugin>& plugins) {
-  std::vector<std::string> result;
-  for (const TargetPlugin& plugin : plugins) result.push_back(plugin.name);
-  return join(result, ',');
-}
-
-Metadata initial_metadata(const RecordRequest& request, pid_t pid) {
-  Metadata metadata;
-  metadata.memray_version = MEMRAY_VERSION;
-  metadata.pid = static_cast<std::uint32_t>(pid);
-  metadata.command_line = join(request.argv, ' ');
-  metadata.hooks = names(request.hooks);
-  metadata.unwinders = names(request.unwinders);
-  return metadata;
-}
-
-void warn(const std::string& text) { fmt::print(stderr, "memray: {}\n", text); }
-
 // Collects until the program and all followed children have ended.
 Ending collect(collector::Collector& collector, pid_t pid, std::chrono::milliseconds sample_interval) {
   const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-  const auto tick = std::min<std::chrono::milliseconds>(kTick, std::max(1ms, sample_interval));
-  auto next_sample = SteadyClock::now();
-  auto next_flush = SteadyClock::now() + kFlushInterval;
-  bool sink_failed = false;
-  bool told_of_waiting = false;
-  bool sampled = false;
+  collector::Pump pump(collector, sample_interval);
   int status = 0;
-  unsigned flushes = 0;
-  auto wait = tick;
   // Followed children may outlive the program; their memory is part of the recording.
-  for (bool ended = false; !ended || collector.running();) {
+  for (bool ended = false; !ended || collector.running(); pump.step()) {
     if (ended) {
-      std::this_thread::sleep_for(wait);
+      std::this_thread::sleep_for(pump.wait());
     } else {
-      ended = wait_for_end(pidfd, pid, wait, status);
-    }
-    wait = collector.drain(false) ? std::chrono::milliseconds(kBusyTick) : tick;
-    const auto now = SteadyClock::now();
-    if (!collector.recording()) {
-      sampled = false;
-    } else if (!sampled || now >= next_sample) {
-      collector.sample();
-      next_sample = now + sample_interval;
-      sampled = true;
-    }
-    if (now >= next_flush) {
-      collector.flush(++flushes % kFlushesOfAll == 0);
-      next_flush = now + kFlushInterval;
-    }
-    if (collector.waits() >= kManyWaits && !std::exchange(told_of_waiting, true)) {
-      warn(
-          "the program allocates faster than the recording can be written, so it has to wait now and then; "
-          "nothing is lost. With --on-overrun=drop it would not wait");
-    }
-    if (!collector.sink_status().ok() && !std::exchange(sink_failed, true)) {
-      warn(collector.sink_status().message() + "; the program goes on, the recording ends here");
+      ended = wait_for_end(pidfd, pid, pump.wait(), status);
     }
   }
   if (pidfd >= 0) close(pidfd);
@@ -255,8 +191,8 @@ RecordResult record(const RecordRequest& request) try {
   session.set_target(static_cast<std::uint32_t>(pid));
   if (request.on_start) request.on_start(request.sink->destination());
 
-  collector::Collector collector(session, *request.sink, initial_metadata(request, pid));
-  collector.on_warning = warn;
+  collector::Collector collector(session, *request.sink, collector::initial_metadata(request, pid));
+  collector.on_warning = collector::warn;
   collector.on_progress = request.on_symbols;
   collector.expect_program(request.executable);
   if (write(go.write_end(), "g", 1) != 1) return abandon("cannot start the program");

@@ -49,11 +49,11 @@ void check_preloadable(const std::filesystem::path& file) {
 
 }  // namespace
 
-Session::Session(const RecordRequest& request) {
+Session::Session(const RecordRequest& request, int memory) : fd_(memory) {
   check_preloadable(request.recorder);
   for (const TargetPlugin& plugin : request.hooks) check_preloadable(plugin.file);
   for (const TargetPlugin& plugin : request.unwinders) check_preloadable(plugin.file);
-  fd_ = memfd_create("memray", MFD_CLOEXEC);
+  if (fd_ < 0) fd_ = memfd_create("memray", MFD_CLOEXEC);
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "memfd_create");
   if (ftruncate(fd_, static_cast<off_t>(session::kSessionBytes)) != 0) {
     throw std::system_error(errno, std::generic_category(), "ftruncate");
@@ -61,6 +61,7 @@ Session::Session(const RecordRequest& request) {
   base_ = mmap(nullptr, session::kSessionBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
   if (base_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
 
+  lock_life();
   auto& c = control();
   c.magic = session::kMagic;
   c.version = session::kVersion;
@@ -89,7 +90,22 @@ Session::Session(const RecordRequest& request) {
   c.preload = add_text(preload);
 }
 
+// See Control::life. Locked by the thread that lives as long as this process: the one that collects.
+void Session::lock_life() {
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutex_init(&control().life, &attributes);
+  pthread_mutex_lock(&control().life);
+  pthread_mutexattr_destroy(&attributes);
+}
+
 Session::~Session() {
+  if (base_ && base_ != MAP_FAILED) {
+    pthread_mutex_unlock(&control().life);
+    reinterpret_cast<std::atomic<std::uint32_t>&>(control().life).store(FUTEX_OWNER_DIED);
+  }
   if (base_ && base_ != MAP_FAILED) munmap(base_, session::kSessionBytes);
   if (fd_ >= 0) close(fd_);
 }
@@ -105,9 +121,10 @@ void Session::wake_waiters() {
   syscall(SYS_futex, &c.space, FUTEX_WAKE, std::numeric_limits<int>::max(), nullptr, nullptr, 0);
 }
 
-void Session::set_target(std::uint32_t pid) {
+void Session::set_target(std::uint32_t pid, bool follows_exec) {
   auto& c = control();
   c.target_pid = pid;
+  if (!follows_exec) return;
   c.session_variable =
       add_text(fmt::format("MEMRAY_SESSION={}:/proc/{}/fd/{}", c.follow ? 0 : pid, c.collector_pid, fd_));
 }

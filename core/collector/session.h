@@ -12,8 +12,8 @@ namespace memray::collector {
 
 class Session {
  public:
-  // Throws std::system_error.
-  explicit Session(const RecordRequest& request);
+  // In `memory`, a new memfd of another's, or in one of its own. Throws std::system_error.
+  explicit Session(const RecordRequest& request, int memory = -1);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -27,8 +27,8 @@ class Session {
   // Wakes threads of the program that wait for a chunk.
   void wake_waiters();
 
-  // The program is process `pid`.
-  void set_target(std::uint32_t pid);
+  // The program is process `pid`. With `follows_exec` it finds its way back here when it becomes another program.
+  void set_target(std::uint32_t pid, bool follows_exec = true);
 
   // The files that the program is started with besides its own.
   std::vector<std::string> preloaded() const;
@@ -38,6 +38,7 @@ class Session {
 
  private:
   std::uint32_t add_text(std::string_view text);
+  void lock_life();
 
   int fd_ = -1;
   void* base_ = nullptr;

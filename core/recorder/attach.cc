@@ -94,35 +94,21 @@ void fail(const char* why) {
   image.state.store(session::ImageState::failed, std::memory_order_release);
 }
 
-const memray_plugin_descriptor* load(const char* file, memray_plugin_kind kind) {
-  const auto* plugin = static_cast<const memray_plugin_descriptor*>(find_symbol(file, "memray_plugin"));
-  if (!plugin || plugin->magic != MEMRAY_PLUGIN_MAGIC || plugin->abi_version != MEMRAY_ABI_VERSION ||
-      plugin->kind != static_cast<std::uint32_t>(kind)) {
-    return nullptr;
-  }
-  return plugin;
-}
-
 bool load_plugins() {
   const session::Control& control = *process.control;
   for (std::uint32_t i = 0; i < control.unwinders_count; ++i) {
-    const auto* plugin = load(text(control.unwinders[i]), MEMRAY_PLUGIN_UNWINDER);
+    const void* descriptor = find_symbol(text(control.unwinders[i]), "memray_plugin");
+    const auto* plugin = checked_plugin(descriptor, MEMRAY_PLUGIN_UNWINDER);
     if (!plugin) return fail("an unwinder plugin could not be loaded into the program"), false;
-    const auto* unwinder = static_cast<const memray_unwinder*>(plugin->interface);
-    if (const char* why = unwinder->attach(&unwinder_host)) return fail(why), false;
-    process.unwinders[unwinder->kind] = unwinder;
-    if (unwinder->kind == MEMRAY_STACK_NATIVE) describe("native_traces", "yes");
+    if (const char* why = use_unwinder(*plugin, true)) return fail(why), false;
   }
   for (std::uint32_t i = 0; i < control.hooks_count; ++i) {
-    const auto* plugin = load(text(control.hooks[i]), MEMRAY_PLUGIN_HOOKS);
+    const void* descriptor = find_symbol(text(control.hooks[i]), "memray_plugin");
+    const auto* plugin = checked_plugin(descriptor, MEMRAY_PLUGIN_HOOKS);
     if (!plugin) return fail("a hook plugin could not be loaded into the program"), false;
-    const auto* hooks = static_cast<const memray_hooks*>(plugin->interface);
-    if (const char* why = hooks->attach(&recorder_interface())) return fail(why), false;
-    process.hooks[process.hooks_count++] = hooks;
+    if (const char* why = use_hooks(*plugin, true)) return fail(why), false;
   }
-  for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
-    if (const char* why = process.hooks[i]->install()) return fail(why), false;
-  }
+  if (const char* why = install_hooks()) return fail(why), false;
   return true;
 }
 
@@ -132,19 +118,9 @@ bool map_session(const char* path) {
   void* session = sys::map_shared(fd, session::kSessionBytes);
   sys::close(fd);
   if (!session) return false;
-  auto* control = static_cast<session::Control*>(session);
-  void* page = sys::map(4096);
-  if (control->magic != session::kMagic || control->version != session::kVersion || !page) {
-    sys::unmap(session, session::kSessionBytes);
-    return false;
-  }
-  sys::call(SYS_madvise, reinterpret_cast<long>(page), 4096, MADV_WIPEONFORK);
-  process.recording = static_cast<volatile std::uint32_t*>(page);
-  process.control = control;
-  process.start_stamp = control->start_stamp;
-  process.use_tsc = control->clock == session::Clock::tsc;
-  process.session = session;
-  return true;
+  if (use_session(session)) return true;
+  sys::unmap(session, session::kSessionBytes);
+  return false;
 }
 
 char** arguments = nullptr;
@@ -230,6 +206,66 @@ const memray_unwinder_host unwinder_host = {
     set_quiet,
 };
 
+const memray_plugin_descriptor* checked_plugin(const void* descriptor, memray_plugin_kind kind) {
+  const auto* plugin = static_cast<const memray_plugin_descriptor*>(descriptor);
+  const bool fits = plugin && plugin->magic == MEMRAY_PLUGIN_MAGIC && plugin->abi_version == MEMRAY_ABI_VERSION &&
+                    plugin->kind == static_cast<std::uint32_t>(kind);
+  return fits ? plugin : nullptr;
+}
+
+// The page stays for the life of the process: hooks know its address.
+bool use_session(void* session) {
+  auto* control = static_cast<session::Control*>(session);
+  if (control->magic != session::kMagic || control->version != session::kVersion) return false;
+  if (process.recording == &never_recording) {
+    void* page = sys::map(4096);
+    if (!page) return false;
+    sys::call(SYS_madvise, reinterpret_cast<long>(page), 4096, MADV_WIPEONFORK);
+    process.recording = static_cast<volatile std::uint32_t*>(page);
+  }
+  process.control = control;
+  process.start_stamp = control->start_stamp;
+  process.use_tsc = control->clock == session::Clock::tsc;
+  ++process.generation;
+  reset_definitions();
+  process.session = session;
+  process.epoch.fetch_add(1, std::memory_order_acq_rel);
+  return true;
+}
+
+const char* use_unwinder(const memray_plugin_descriptor& plugin, bool fresh) {
+  const auto* unwinder = static_cast<const memray_unwinder*>(plugin.interface);
+  if (fresh) {
+    if (const char* why = unwinder->attach(&unwinder_host)) return why;
+  }
+  process.unwinders[unwinder->kind] = unwinder;
+  if (unwinder->kind == MEMRAY_STACK_NATIVE) describe("native_traces", "yes");
+  return nullptr;
+}
+
+const char* use_hooks(const memray_plugin_descriptor& plugin, bool fresh) {
+  const auto* hooks = static_cast<const memray_hooks*>(plugin.interface);
+  if (fresh) {
+    if (const char* why = hooks->attach(&recorder_interface())) return why;
+  }
+  process.hooks[process.hooks_count++] = hooks;
+  return nullptr;
+}
+
+const char* install_hooks() {
+  for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
+    if (const char* why = process.hooks[i]->install()) return why;
+  }
+  return nullptr;
+}
+
+void uninstall_hooks() {
+  for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
+    if (process.hooks[i]->recording_changed) process.hooks[i]->recording_changed(0);
+    process.hooks[i]->uninstall();
+  }
+}
+
 bool take_image(std::uint32_t forked_from) {
   session::Control& control = *process.control;
   const std::uint32_t number = control.images.fetch_add(1, std::memory_order_acq_rel);
@@ -271,10 +307,7 @@ void stop_recording() {
     if (unwinder && unwinder->recording_changed) unwinder->recording_changed(0);
   }
   write_mark(session::kStop);
-  for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
-    if (process.hooks[i]->recording_changed) process.hooks[i]->recording_changed(0);
-    process.hooks[i]->uninstall();
-  }
+  uninstall_hooks();
 }
 
 void abandon_recording() { *process.recording = 0; }

@@ -107,8 +107,8 @@ void define_thread_name(const session::ThreadName& whose, const char* name, std:
   define(session::Definition::thread, fields, 2);
 }
 
-// Whoever held the lock is not in the child, and the chunk is the parent's.
-void reset_definitions_in_child() {
+// In a forked child, whose parent has the chunk and may have held the lock; or when a session begins.
+void reset_definitions() {
   stream.chunk = nullptr;
   stream.cursor = stream.end = nullptr;
   stream.sequence = 0;

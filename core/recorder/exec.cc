@@ -30,10 +30,14 @@ char* append(char* to, const char* s) {
 
 }  // namespace
 
-// The storage holds the pointer array, then the text of LD_PRELOAD; MEMRAY_SESSION's text lives in the shared memory.
-char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size) {
-  const bool wanted = process.session && (process.control->follow || sys::getpid() == process.pid);
-  if (!wanted) return storage ? envp : nullptr;
+namespace {
+
+// The storage holds the pointer array, then the texts of LD_PRELOAD and MEMRAY_SESSION.
+char* const* environment(char* const* envp, void* storage, std::size_t storage_size) {
+  const bool meant = process.control->follow || sys::getpid() == process.pid;
+  if (!meant) return storage ? envp : nullptr;
+  // One that has nothing to find its way back by ends its recording.
+  if (*text(process.control->session_variable) == '\0') return storage ? envp : reinterpret_cast<char* const*>(1);
   // A vfork child comes here too, in its parent's memory: nothing but `storage` may be written.
   static char* const nothing[] = {nullptr};
   if (!envp) envp = nothing;
@@ -45,7 +49,8 @@ char* const* exec_environment(char* const* envp, void* storage, std::size_t stor
     if (starts_with(envp[count], kPreload)) theirs = envp[count] + sizeof kPreload - 1;
   }
   const std::size_t array = (count + 3) * sizeof(char*);
-  const std::size_t needed = array + sizeof kPreload + length(ours) + 1 + length(theirs);
+  const char* session = text(process.control->session_variable);
+  const std::size_t needed = array + sizeof kPreload + length(ours) + 1 + length(theirs) + length(session) + 1;
   if (!storage) return reinterpret_cast<char* const*>(needed);
   if (storage_size < needed) return envp;
 
@@ -53,15 +58,27 @@ char* const* exec_environment(char* const* envp, void* storage, std::size_t stor
   char* preload = static_cast<char*>(storage) + array;
   char* end = append(append(preload, kPreload), ours);
   if (*theirs != '\0') end = append(append(end, ":"), theirs);
-  *end = '\0';
+  *end++ = '\0';
+  char* variable = end;
+  *append(end, session) = '\0';
   std::size_t n = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (!starts_with(envp[i], kPreload)) variables[n++] = envp[i];
   }
   variables[n++] = preload;
-  variables[n++] = const_cast<char*>(text(process.control->session_variable));
+  variables[n++] = variable;
   variables[n] = nullptr;
   return variables;
+}
+
+}  // namespace
+
+char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size) {
+  process.inside.fetch_add(1, std::memory_order_seq_cst);
+  char* const* result = storage ? envp : nullptr;
+  if (process.session) result = environment(envp, storage, storage_size);
+  process.inside.fetch_sub(1, std::memory_order_release);
+  return result;
 }
 
 }  // namespace memray::recorder

@@ -18,14 +18,15 @@ namespace memray::recorder {
 namespace {
 
 void in_child() {
-  if (!process.session || !process.control->follow) return;
+  if (!process.session) return;
+  if (!process.control->follow) return embedded_in_child();
   process.pid = sys::getpid();
   const std::uint32_t parent = process.image_number;
   if (!take_image(parent + 1)) {
     process.session = nullptr;
     return;
   }
-  reset_definitions_in_child();
+  reset_definitions();
   reset_threads_in_child();
   process.image->state.store(session::ImageState::attached, std::memory_order_release);
   if (!process.started) return;

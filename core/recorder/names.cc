@@ -44,15 +44,7 @@ std::uint32_t cut(const char* name, std::size_t size) {
 }
 
 // The calling thread, busy. nullptr: we are in the middle of the recorder, or there is nothing to tell to.
-Thread* enter() {
-  if (!process.session || sys::getpid() != process.pid) return nullptr;
-  Thread* thread = this_thread;
-  if (reinterpret_cast<std::uintptr_t>(thread) <= 1) thread = begin_thread();
-  if (!thread || thread->busy) return nullptr;
-  thread->busy = 1;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  return thread;
-}
+Thread* enter_here() { return process.session && sys::getpid() == process.pid ? enter() : nullptr; }
 
 }  // namespace
 
@@ -64,7 +56,7 @@ void tell_system_name(std::uint32_t number) {
 }
 
 void thread_named(int self, unsigned long pthread, const char* name) {
-  Thread* thread = enter();
+  Thread* thread = enter_here();
   if (!thread) return;
   if (self) {
     tell_system_name(thread->number);  // prctl cuts what is too long
@@ -77,7 +69,7 @@ void thread_named(int self, unsigned long pthread, const char* name) {
 }
 
 void name_thread(std::uint32_t os_tid, const char* name, std::size_t size) {
-  Thread* thread = enter();
+  Thread* thread = enter_here();
   if (!thread) return;
   const std::uint64_t stamp = now();
   const std::uint32_t number = os_tid == 0 ? thread->number : find_newest(&Thread::os_tid, os_tid);

@@ -12,7 +12,7 @@
 namespace memray::recorder {
 
 struct Process {
-  void* session = nullptr;  // the shared mapping; nullptr: this process is not recorded
+  std::atomic<void*> session{nullptr};  // the shared mapping; nullptr: this process is not recorded
   session::Control* control = nullptr;
   session::Image* image = nullptr;
   std::uint32_t image_number = 0;
@@ -25,8 +25,12 @@ struct Process {
   // On a page of its own that is wiped in a forked child. Until it is mapped, a word that is always zero.
   volatile std::uint32_t* recording = nullptr;
 
-  // Raised when recording starts, so that threads forget stacks seen in an earlier recording.
+  // Raised when a session is entered or left and when recording starts: threads forget what they knew before.
   std::atomic<std::uint32_t> epoch{1};
+  std::uint32_t generation = 0;  // of the session: how many there have been
+
+  // Calls in progress that use the session without a Thread marked busy.
+  std::atomic<std::uint32_t> inside{0};
 
   const memray_hooks* hooks[session::kMaxPlugins] = {};
   std::uint32_t hooks_count = 0;
@@ -48,6 +52,28 @@ void write_mark(std::uint8_t item);
 
 void start_recording();
 void stop_recording();
+
+// attach.cc. A plugin whose descriptor is not that of a plugin of `kind` for this recorder is nullptr.
+const memray_plugin_descriptor* checked_plugin(const void* descriptor, memray_plugin_kind kind);
+// Makes `session`, a mapping of a session that is ready for programs, the one of this process. False: of another
+// memray.
+bool use_session(void* session);
+// Hands the plugin to `process`. Returns NULL or why it cannot work. `fresh`: never attached before.
+const char* use_unwinder(const memray_plugin_descriptor& plugin, bool fresh);
+const char* use_hooks(const memray_plugin_descriptor& plugin, bool fresh);
+const char* install_hooks();
+void uninstall_hooks();
+
+// join.cc. Enters the session behind `fd`, in a process that has been running; the plugins are opened here. Returns
+// NULL, with recording not yet started, or why it cannot be.
+const char* join(int fd);
+// Ends recording and leaves the session: hooks undone, no thread inside, memory unmapped.
+void leave();
+// Of a forked child: what it has of its parent's session.
+void leave_session_of_parent();
+
+// embed.cc. In a forked child of a process that records itself.
+void embedded_in_child();
 
 // The address of a symbol that the loaded object `file` exports, or nullptr.
 const void* find_symbol(const char* file, const char* symbol);
@@ -74,9 +100,16 @@ void tell_system_name(std::uint32_t number);
 // exec.cc
 char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size);
 
+// thread.cc. After the epoch has been raised with no session: waits until no thread uses the session that was left.
+// False if one does not come out.
+bool wait_for_threads();
+// Frees what threads keep for a session that is over, and takes back the memory of threads that have ended.
+void release_threads();
+void prepare_barrier();
+
 // definitions.cc
 int define_code(const memray_code* code);
-void reset_definitions_in_child();
+void reset_definitions();
 bool define_modules(const void* list, std::uint32_t size);
 void define_thread_name(const session::ThreadName& whose, const char* name, std::uint32_t size);
 void describe(const char* key, const char* value);

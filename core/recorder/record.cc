@@ -24,31 +24,6 @@ constexpr std::uint64_t stamped(Item item, memray_allocator kind, std::uint64_t 
   return static_cast<std::uint64_t>(item) | static_cast<std::uint64_t>(kind) | stamp << 8;
 }
 
-// The calling thread's state, marked busy. nullptr: the event goes to `pending` or is lost.
-MEMRAY_COLD Thread* enter_slow(Thread* thread) {
-  if (!thread || thread == reinterpret_cast<Thread*>(1)) {
-    thread = begin_thread();
-    if (!thread) {
-      process.control->dropped.fetch_add(1, std::memory_order_relaxed);
-      return nullptr;
-    }
-  }
-  if (thread->busy) return thread;
-  thread->busy = 1;
-  if (thread->epoch != process.epoch.load(std::memory_order_relaxed)) renew_thread(thread);
-  thread->busy = 0;
-  return thread;
-}
-
-inline Thread* enter() {
-  Thread* thread = this_thread;
-  if (__builtin_expect(reinterpret_cast<std::uintptr_t>(thread) <= 1, false) ||
-      __builtin_expect(thread->epoch != process.epoch.load(std::memory_order_relaxed), false)) {
-    return enter_slow(thread);
-  }
-  return thread;
-}
-
 // A change that does not fit what is left of the chunk is written in several items.
 MEMRAY_COLD bool write_long_change(Thread* thread, std::uint32_t kind, const memray_stack_change& change) {
   std::uint32_t keep = change.keep;
@@ -103,11 +78,10 @@ inline void put(Thread* thread, const std::uint64_t (&words)[N]) {
 // Writes one item, with the stack of the moment if `Stacked`.
 template <bool Stacked, std::uint32_t N>
 inline void record(const std::uint64_t (&words)[N], void* frame) {
-  Thread* thread = enter();
+  bool interrupted;
+  Thread* thread = enter(interrupted);
   if (__builtin_expect(!thread, false)) return;
-  if (__builtin_expect(thread->busy, false)) return add_pending(thread, words, N);
-  thread->busy = 1;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (__builtin_expect(interrupted, false)) return add_pending(thread, words, N);
   if (__builtin_expect((!Stacked || write_stacks(thread, frame)) && reserve(thread, N), true)) {
     put(thread, words);
   } else {
@@ -117,6 +91,12 @@ inline void record(const std::uint64_t (&words)[N], void* frame) {
 }
 
 std::uint64_t stamp() { return now(); }
+
+// A stamp taken before a call that has returned now. What was taken in an earlier session means nothing in this one.
+std::uint64_t earlier(std::uint64_t before) {
+  const std::uint64_t latest = now();
+  return before < latest ? before : latest;
+}
 
 void allocated(memray_allocator kind, std::uintptr_t address, std::size_t size, void* frame) {
   record<true>({stamped(Item::kAllocation, kind, now()), address, size}, frame);
@@ -129,7 +109,7 @@ void deallocating(memray_allocator kind, std::uintptr_t address, void*) {
 void reallocated(memray_allocator kind, std::uint64_t before, std::uintptr_t old_address, std::uintptr_t address,
                  std::size_t size, void* frame) {
   const auto undo = kind == MEMRAY_PYMALLOC_REALLOC ? MEMRAY_PYMALLOC_FREE : MEMRAY_FREE;
-  if (old_address) record<false>({stamped(Item::kDeallocation, undo, before), old_address}, nullptr);
+  if (old_address) record<false>({stamped(Item::kDeallocation, undo, earlier(before)), old_address}, nullptr);
   if (address) record<true>({stamped(Item::kAllocation, kind, now()), address, size}, frame);
 }
 
@@ -139,7 +119,7 @@ void mapped(std::uintptr_t address, std::size_t length, int flags, int fd, void*
 }
 
 void unmapped(std::uint64_t before, std::uintptr_t address, std::size_t length, void*) {
-  record<false>({stamped(Item::kUnmapping, before), address, length}, nullptr);
+  record<false>({stamped(Item::kUnmapping, earlier(before)), address, length}, nullptr);
 }
 
 void remapped(std::uint64_t before, std::uintptr_t old_address, std::size_t old_length, std::uintptr_t address,
@@ -149,13 +129,17 @@ void remapped(std::uint64_t before, std::uintptr_t old_address, std::size_t old_
 }
 
 void objects_changed() {
-  for (const memray_unwinder* unwinder : process.unwinders) {
-    if (unwinder && unwinder->objects_changed) unwinder->objects_changed();
+  process.inside.fetch_add(1, std::memory_order_seq_cst);
+  if (process.session) {
+    for (const memray_unwinder* unwinder : process.unwinders) {
+      if (unwinder && unwinder->objects_changed) unwinder->objects_changed();
+    }
+    for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
+      if (process.hooks[i]->objects_changed) process.hooks[i]->objects_changed();
+    }
+    if (*process.recording) announce_modules();
   }
-  for (std::uint32_t i = 0; i < process.hooks_count; ++i) {
-    if (process.hooks[i]->objects_changed) process.hooks[i]->objects_changed();
-  }
-  if (*process.recording) announce_modules();
+  process.inside.fetch_sub(1, std::memory_order_release);
 }
 
 void executing() {
@@ -172,9 +156,7 @@ void exec_failed() {
 void announce_modules() {
   if (!process.unwinders[MEMRAY_STACK_NATIVE]) return;
   Thread* thread = enter();
-  if (!thread || thread->busy) return;
-  thread->busy = 1;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (!thread) return;
   const bool unloaded = tell_modules();
   leave(thread);
   if (unloaded) process.epoch.fetch_add(1, std::memory_order_acq_rel);
@@ -182,8 +164,8 @@ void announce_modules() {
 
 std::uint32_t set_quiet(std::uint32_t quiet) {
   Thread* thread = this_thread;
-  if (reinterpret_cast<std::uintptr_t>(thread) <= 1) thread = *process.recording ? begin_thread() : nullptr;
-  if (!thread) return 0;
+  if (!thread && *process.recording) thread = first_entry(thread);
+  if (is_mark(thread)) return 0;
   const std::uint32_t before = thread->busy;
   thread->busy = quiet;
   std::atomic_signal_fence(std::memory_order_seq_cst);

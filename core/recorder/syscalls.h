@@ -25,7 +25,12 @@ inline std::uint32_t getpid() { return static_cast<std::uint32_t>(call(SYS_getpi
 inline std::uint32_t getppid() { return static_cast<std::uint32_t>(call(SYS_getppid)); }
 inline std::uint32_t gettid() { return static_cast<std::uint32_t>(call(SYS_gettid)); }
 inline void yield() { call(SYS_sched_yield); }
-inline bool process_exists(std::uint32_t pid) { return call(SYS_kill, pid, 0) != -3 /* ESRCH */; }
+inline void futex_wake(const void* word) { call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAKE, 0x7fff'ffff); }
+
+inline void sleep(long milliseconds) {
+  const timespec time{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
+  call(SYS_nanosleep, reinterpret_cast<long>(&time), 0);
+}
 
 inline void futex_wait(const void* word, std::uint32_t expected, long milliseconds) {
   const timespec timeout{milliseconds / 1000, milliseconds % 1000 * 1'000'000};

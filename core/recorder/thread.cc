@@ -2,8 +2,17 @@
 // still allocate after ours. A thread is made known by its first event. That it is gone the collector finds out (it
 // looks for idle threads in /proc); it takes back the chunk and announces the thread's number in Image::dead, and the
 // next new thread takes over the dead one's memory.
+//
+// Sessions come and go too, while threads are anywhere. A thread is in the session while it is marked busy, and only
+// if the epoch, looked at after that, is the one that it knows. Whoever leaves the session takes it away, raises the
+// epoch, and then needs to know that every thread either has seen that or is seen to be busy. That takes a barrier on
+// both sides; membarrier makes the kernel issue one for all threads, so that recording itself pays for none.
+//
+// A Thread is a page that its thread may look at whenever it allocates, so it is never unmapped; one whose thread has
+// ended is used for a thread of a later session.
 #include "thread.h"
 
+#include <linux/membarrier.h>
 #include <pthread.h>
 
 #include <new>
@@ -23,8 +32,11 @@ constexpr std::size_t kTableBytes = kMaxThreadNumber * sizeof(std::atomic<Thread
 // number -> Thread, mapped on first use and filled sparsely.
 std::atomic<std::atomic<Thread*>*> table{nullptr};
 
-// A thread in begin_thread: events of signal handlers that interrupt it find no thread and are dropped.
-Thread* const kBeginning = reinterpret_cast<Thread*>(1);
+std::atomic<Thread*> all{nullptr};
+std::atomic<Thread*> spare{nullptr};  // filled between sessions, drained while there is one
+
+__thread std::uint32_t ignore_depth;
+__thread Thread* while_ignored;
 
 std::atomic<Thread*>* thread_table() {
   auto* found = table.load(std::memory_order_acquire);
@@ -47,7 +59,20 @@ Thread* take_over_dead(std::atomic<Thread*>* threads) {
       if (Thread* dead = threads[number].exchange(nullptr, std::memory_order_acq_rel)) return dead;
     }
   }
-  return nullptr;
+  Thread* thread = spare.load(std::memory_order_acquire);
+  while (thread && !spare.compare_exchange_weak(thread, thread->next_spare, std::memory_order_acq_rel)) {
+  }
+  return thread;
+}
+
+Thread* make() {
+  void* const memory = sys::map(kThreadBytes);
+  if (!memory) return nullptr;
+  auto* thread = new (memory) Thread;
+  thread->next = all.load(std::memory_order_relaxed);
+  while (!all.compare_exchange_weak(thread->next, thread, std::memory_order_acq_rel)) {
+  }
+  return thread;
 }
 
 // Waits until the collector has given chunks back. False when there is no collector any more.
@@ -58,58 +83,88 @@ bool wait_for_space() {
   control.waits.fetch_add(1, std::memory_order_relaxed);
   sys::futex_wait(&control.space, seen, 20);
   control.waiters.fetch_sub(1, std::memory_order_acq_rel);
-  return sys::process_exists(control.collector_pid);
+  return session::collector_lives(control);
 }
 
-// Makes a thread of `memory`, keeping what `before` had for its stacks.
-Thread* set_up(void* memory, const Thread* before, std::atomic<Thread*>* threads) {
-  void* const stacks[] = {before ? before->stacks[0] : nullptr, before ? before->stacks[1] : nullptr};
-  auto* thread = new (memory) Thread;
+// Makes the calling thread one of the present session, with `thread` for memory.
+void enter_session(Thread* thread, std::atomic<Thread*>* threads, std::uint32_t epoch) {
+  thread->chunk = nullptr;
+  thread->cursor = thread->end = nullptr;
+  thread->sequence = 0;
+  thread->pending = 0;
   thread->os_tid = sys::gettid();
   thread->pthread = pthread_self();
   thread->number = process.image->threads.fetch_add(1, std::memory_order_relaxed) + 1;
   if (thread->number > 1) process.threaded.store(true, std::memory_order_relaxed);
-  thread->epoch = process.epoch.load(std::memory_order_relaxed);
+  thread->generation = process.generation;
   for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
     const memray_unwinder* unwinder = process.unwinders[kind];
-    thread->stacks[kind] = stacks[kind];
-    if (!unwinder) continue;
-    if (thread->stacks[kind]) {
-      unwinder->thread_reset(thread->stacks[kind]);
-    } else {
-      thread->stacks[kind] = unwinder->thread_begin();
-    }
+    if (unwinder && !thread->stacks[kind]) thread->stacks[kind] = unwinder->thread_begin();
   }
+  renew_thread(thread);
+  thread->epoch = epoch;
   if (thread->number < kMaxThreadNumber) threads[thread->number].store(thread, std::memory_order_release);
-  return thread;
+  tell_system_name(thread->number);
+}
+
+bool thread_exists(std::uint32_t tid) { return sys::call(SYS_tgkill, process.pid, tid, 0) != -3 /* ESRCH */; }
+
+bool barrier_ready = false;
+
+// Every thread executes a full barrier before this returns.
+void barrier_for_all() {
+  if (barrier_ready && sys::call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) return;
+  sys::sleep(20);  // stores become visible within a microsecond or so
 }
 
 }  // namespace
 
-Thread* begin_thread() {
-  if (this_thread == kBeginning) return nullptr;
+// Makes this_thread. nullptr where that is impossible. `epoch` is what it was when there was a session.
+static Thread* begin_thread(std::uint32_t epoch) {
+  if (is_mark(this_thread) && this_thread) return nullptr;
   this_thread = kBeginning;
   Thread* thread = nullptr;
   if (auto* threads = thread_table()) {
     thread = take_over_dead(threads);
-    void* const memory = thread ? thread : sys::map(kThreadBytes);
-    if (memory) thread = set_up(memory, thread, threads);
-    if (thread) tell_system_name(thread->number);
+    if (!thread) thread = make();
+    if (thread) {
+      thread->busy = 0;
+      enter_session(thread, threads, epoch);
+    }
   }
   this_thread = thread;
   return thread;
 }
 
+void ignore_thread(bool on) {
+  if (on) {
+    if (ignore_depth++ != 0) return;
+    while_ignored = this_thread;
+    this_thread = kIgnored;
+  } else if (ignore_depth != 0 && --ignore_depth == 0) {
+    this_thread = while_ignored;
+  }
+}
+
 void reset_threads_in_child() {
   if (auto* threads = table.exchange(nullptr, std::memory_order_acq_rel)) sys::unmap(threads, kTableBytes);
-  Thread* thread = this_thread;
-  this_thread = nullptr;
-  if (!thread || thread == kBeginning) return;
+  Thread*& own = ignore_depth != 0 ? while_ignored : this_thread;
+  Thread* const thread = own;
+  own = nullptr;
+  all.store(nullptr);
+  spare.store(nullptr);
+  process.inside.store(0);
+  if (is_mark(thread)) return;
+  thread->next = nullptr;
+  thread->busy = 0;
+  thread->os_tid = sys::gettid();
+  all.store(thread);
+  own = thread;
+  if (!process.session) return;
   process.image->forking_thread = thread->number;
-  this_thread = kBeginning;
-  auto* threads = thread_table();
-  if (threads) tell_system_name(set_up(thread, thread, threads)->number);
-  this_thread = threads ? thread : nullptr;
+  thread->busy = 1;
+  if (auto* threads = thread_table()) enter_session(thread, threads, process.epoch.load());
+  thread->busy = 0;
 }
 
 const Thread* find_thread(std::uint32_t number) {
@@ -117,12 +172,78 @@ const Thread* find_thread(std::uint32_t number) {
   return threads && number < kMaxThreadNumber ? threads[number].load(std::memory_order_acquire) : nullptr;
 }
 
+Thread* first_entry(Thread* thread) {
+  if (thread == kIgnored) return nullptr;
+  process.inside.fetch_add(1, std::memory_order_seq_cst);
+  const std::uint32_t epoch = process.epoch.load(std::memory_order_acquire);
+  if (process.session) {
+    thread = begin_thread(epoch);
+    if (!thread) process.control->dropped.fetch_add(1, std::memory_order_relaxed);
+  }
+  process.inside.fetch_sub(1, std::memory_order_release);
+  return thread;
+}
+
+// For a thread that is marked busy and whose epoch is not the present one. False: there is no session.
+static bool catch_up(Thread* thread) {
+  const std::uint32_t epoch = process.epoch.load(std::memory_order_acquire);
+  if (!process.session) return false;
+  if (thread->generation == process.generation) {
+    renew_thread(thread);
+    thread->epoch = epoch;
+    return true;
+  }
+  auto* threads = thread_table();
+  if (threads) enter_session(thread, threads, epoch);
+  return threads != nullptr;
+}
+
+bool enter_slow(Thread* thread) {
+  if (catch_up(thread)) return true;
+  thread->busy = 0;
+  return false;
+}
+
 void renew_thread(Thread* thread) {
-  thread->epoch = process.epoch.load(std::memory_order_relaxed);
   for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
     if (process.unwinders[kind] && thread->stacks[kind]) process.unwinders[kind]->thread_reset(thread->stacks[kind]);
     thread->depth[kind] = kUnknownDepth;
   }
+}
+
+void prepare_barrier() {
+  if (!barrier_ready) barrier_ready = sys::call(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+}
+
+bool wait_for_threads() {
+  constexpr int kPatience = 2000;  // milliseconds
+  barrier_for_all();
+  int waited = 0;
+  for (Thread* thread = all.load(std::memory_order_acquire); thread; thread = thread->next) {
+    while (thread->busy && thread != this_thread && thread_exists(thread->os_tid)) {
+      if (++waited > kPatience) return false;
+      sys::sleep(1);
+    }
+  }
+  for (; process.inside.load(std::memory_order_acquire) != 0; sys::sleep(1)) {
+    if (++waited > kPatience) return false;
+  }
+  return true;
+}
+
+void release_threads() {
+  if (auto* threads = table.exchange(nullptr, std::memory_order_acq_rel)) sys::unmap(threads, kTableBytes);
+  Thread* found = nullptr;
+  for (Thread* thread = all.load(std::memory_order_acquire); thread; thread = thread->next) {
+    for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
+      if (process.unwinders[kind] && thread->stacks[kind]) process.unwinders[kind]->thread_end(thread->stacks[kind]);
+      thread->stacks[kind] = nullptr;
+    }
+    if (thread_exists(thread->os_tid)) continue;
+    thread->next_spare = found;
+    found = thread;
+  }
+  spare.store(found, std::memory_order_release);
 }
 
 bool next_chunk(Thread* thread, std::uint32_t number) {
@@ -133,14 +254,14 @@ bool next_chunk(Thread* thread, std::uint32_t number) {
   thread->chunk = nullptr;
   thread->cursor = thread->end = nullptr;
   std::uint32_t chunk;
-  while ((chunk = session::pop_chunk(process.session)) == kNoChunk) {
+  while ((chunk = session::pop_chunk(process.control)) == kNoChunk) {
     if (process.control->drop_on_overrun) return false;
     if (!wait_for_space()) {
       abandon_recording();
       return false;
     }
   }
-  session::ChunkHeader* header = session::chunk_at(process.session, chunk);
+  session::ChunkHeader* header = session::chunk_at(process.control, chunk);
   header->image = process.image_number;
   header->thread = number;
   header->os_tid = thread->os_tid;

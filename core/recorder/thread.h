@@ -18,6 +18,7 @@ struct Thread {
   // Inside the recorder: whoever interrupts must not touch the chunk. MEMRAY_QUIET: and is not heard.
   volatile std::uint32_t busy = 0;
   std::uint32_t epoch = 0;
+  std::uint32_t generation = 0;  // of the session that chunk and number belong to
   void* stacks[MEMRAY_STACK_KINDS] = {};
   std::uint32_t depth[MEMRAY_STACK_KINDS] = {kUnknownDepth, kUnknownDepth};  // of the stacks as last written
   std::uint32_t number = 0;
@@ -27,18 +28,26 @@ struct Thread {
   // Items of signal handlers that interrupted the recorder, appended when it has finished.
   volatile std::uint32_t pending = 0;
   std::uint64_t pending_words[kPendingWords] = {};
+  Thread* next = nullptr;  // of all that were ever made
+  Thread* next_spare = nullptr;
 };
+
+// In place of a Thread: a thread in begin_thread (events of signal handlers that interrupt it are dropped), and one
+// whose events are not wanted.
+inline Thread* const kBeginning = reinterpret_cast<Thread*>(1);
+inline Thread* const kIgnored = reinterpret_cast<Thread*>(2);
+inline bool is_mark(const Thread* thread) { return reinterpret_cast<std::uintptr_t>(thread) <= 2; }
 
 extern __thread Thread* this_thread;
 
-// Makes this_thread. nullptr where that is impossible: the event is counted as dropped.
-Thread* begin_thread();
+// Events of the calling thread are dropped from now on; or no more. Calls may be nested.
+void ignore_thread(bool on);
 
 // Replaces the thread's full (or missing) chunk. False if there is none to be had: because events are to be dropped
 // rather than waited with, or because the collector is gone, and recording over.
 bool next_chunk(Thread* thread, std::uint32_t number);
 
-// Forgets the stacks that were seen in an earlier recording.
+// Forgets the stacks that were written.
 void renew_thread(Thread* thread);
 
 // The thread with this number; nullptr if there is none, or none any more.
@@ -66,6 +75,37 @@ inline std::uint64_t now() {
 inline bool reserve(Thread* thread, std::uint32_t words) {
   if (__builtin_expect(thread->end - thread->cursor >= static_cast<std::ptrdiff_t>(words), true)) return true;
   return next_chunk(thread, thread->number);
+}
+
+// For `enter`: a thread without a Thread, whose first event this is or whose events are not wanted; and one whose epoch
+// is another. nullptr and false: there is nothing to record; where an event is lost by that, it is counted.
+__attribute__((cold)) Thread* first_entry(Thread* thread);
+__attribute__((cold)) bool enter_slow(Thread* thread);
+
+// The calling thread's state, marked busy: by this call, or, if `interrupted`, by what a signal handler has
+// interrupted. nullptr: there is nothing to record.
+inline Thread* enter(bool& interrupted) {
+  Thread* thread = this_thread;
+  interrupted = false;
+  if (__builtin_expect(is_mark(thread), false)) {
+    thread = first_entry(thread);
+    if (!thread) return nullptr;
+  }
+  interrupted = thread->busy != 0;
+  if (__builtin_expect(interrupted, false)) return thread;
+  thread->busy = 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (__builtin_expect(thread->epoch != process.epoch.load(std::memory_order_relaxed), false)) {
+    if (!enter_slow(thread)) return nullptr;
+  }
+  return thread;
+}
+
+// The same for what is of no use when it comes late.
+inline Thread* enter() {
+  bool interrupted;
+  Thread* thread = enter(interrupted);
+  return interrupted ? nullptr : thread;
 }
 
 // The recorder has finished, and `thread` is busy no more.

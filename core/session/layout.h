@@ -32,6 +32,8 @@
 // then reads all definitions, then the events up to the noted places.
 #pragma once
 
+#include <linux/futex.h>
+#include <pthread.h>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -127,6 +129,9 @@ struct Image {
 
 enum class Clock : std::uint32_t { tsc = 0, monotonic = 1 };
 
+// What a program that records itself asks of its collector.
+enum class Request : std::uint32_t { none = 0, flush = 1, reset_peak = 2, finish = 3 };
+
 struct Control {
   std::uint64_t magic;
   std::uint32_t version;
@@ -161,9 +166,29 @@ struct Control {
   std::atomic<std::uint32_t> waiters;
   std::atomic<std::uint32_t> waits;  // how often a thread had to wait
 
+  // The collector holds this lock for its life; the kernel marks it when the collector dies, however it dies and
+  // whichever namespaces it and the program are in.
+  alignas(64) pthread_mutex_t life;
+  std::uint32_t main_tid;           // the thread that started recording; 0: the first of the program
+  std::uint32_t records_itself;     // the program asks for the end itself, after it has left
+  std::atomic<std::uint32_t> left;  // the program has taken the recorder out of its way and maps this no more
+
+  // Requests: the program raises `requested`, the collector raises `answered`, a futex word, when it has obeyed.
+  Request request;
+  std::atomic<std::uint32_t> requested;
+  std::atomic<std::uint32_t> answered;
+  std::uint32_t answer_is_error;
+  char answer[512];
+
   alignas(64) Image image[kMaxImages];
   char texts[kTextBytes];
 };
+
+// Also true before the collector has locked it.
+inline bool collector_lives(const Control& control) {
+  const auto* word = reinterpret_cast<const std::uint32_t*>(&control.life);
+  return (__atomic_load_n(word, __ATOMIC_RELAXED) & FUTEX_OWNER_DIED) == 0;
+}
 
 inline constexpr std::size_t kPoolOffset = (sizeof(Control) + 4095) / 4096 * 4096;
 inline constexpr std::size_t kSessionBytes = kPoolOffset + kMaxChunks * kChunkBytes;

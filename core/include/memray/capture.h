@@ -35,6 +35,7 @@ struct Ending {
     signalled = 2,     // `code` is the signal
     stopped = 3,       // recording was stopped while the program went on
     unrecordable = 4,  // exec of a program that cannot be recorded; `code` unused
+    ended = 5,         // the collector, not being its parent, was not told how; `code` unused
   };
   Kind kind = Kind::unknown;
   int code = 0;

@@ -27,15 +27,10 @@ template <typename Exec>
   const bool on_stack = bytes <= kMostOnStack;
   void* storage = on_stack ? alloca(bytes) : sys::map(bytes);
   char* const* environment = storage ? recorder->exec_environment(envp, storage, bytes) : envp;
-  if (environment == envp) {
-    const int result = exec(envp);
-    if (!on_stack && storage) sys::unmap(storage, bytes);
-    return result;
-  }
   recorder->executing();
   const int result = exec(environment);
   recorder->exec_failed();
-  if (!on_stack) sys::unmap(storage, bytes);
+  if (!on_stack && storage) sys::unmap(storage, bytes);
   return result;
 }
 

@@ -52,6 +52,7 @@ void recording_changed(int now) {
     unwatch_threads(*runtime);
     return unwatch_code(*runtime);
   }
+  host->describe("python_version", runtime->version);  // again: this may be another recording
   if (!starts_with_script) describe_allocator_early();
   begin(*runtime);
 }

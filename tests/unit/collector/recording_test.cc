@@ -94,7 +94,7 @@ class Recording {
     process.use_tsc = process.control->clock == session::Clock::tsc;
     process.unwinders[MEMRAY_STACK_PYTHON] = &fake_unwinder;
     process.recording = &recording_;
-    reset_definitions_in_child();  // what an earlier test left, as after a fork
+    reset_definitions();  // what an earlier test left, as after a fork
     reset_threads_in_child();
     for (std::uint32_t number = 0; number <= 10; ++number) {
       const std::string name = "function" + std::to_string(number);

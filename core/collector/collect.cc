@@ -1,0 +1,152 @@
+// The program and this process know each other by the shared memory alone. Recording ends when the program says so
+// (Control::left), when it asks for the end (Request::finish), when it is gone, or when it has become another program.
+#include "collector/collect.h"
+
+#include "collector/collector.h"
+#include "collector/pump.h"
+
+#include <fmt/format.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstring>
+#include <fstream>
+
+namespace memray {
+
+namespace {
+
+void ignore_signals() {
+  for (const int number : {SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGPIPE, SIGTSTP}) signal(number, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void reply(int fd, std::string text) {
+  text += '\n';
+  [[maybe_unused]] const ssize_t told = write(fd, text.data(), text.size());
+  close(fd);
+}
+
+// Is the shared memory mapped by the process?
+bool maps_session(pid_t pid, int session) {
+  struct stat status {};
+  if (fstat(session, &status) != 0) return true;
+  const std::string inode = fmt::format(" {} ", status.st_ino);
+  std::ifstream maps(fmt::format("/proc/{}/maps", pid));
+  if (!maps) return true;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("memfd:memray") != line.npos && line.find(inode) != line.npos) return true;
+  }
+  return false;
+}
+
+class Service {
+ public:
+  Service(const CollectRequest& request, collector::Session& session, collector::Collector& collector)
+      : request_(request), session_(session), collector_(collector) {}
+
+  // How the recording ended; everything is read then, and `finish` may be owed an answer.
+  Ending run() {
+    collector::Pump pump(collector_, std::chrono::milliseconds(request_.record.memory_interval_ms));
+    const collector::ProcessProbe program(static_cast<std::uint32_t>(request_.pid));
+    auto& control = session_.control();
+    Ending ending;
+    for (bool over = false; !over; pump.step()) {
+      wait(pump.wait());
+      answer();
+      const bool left = control.left.load(std::memory_order_acquire) != 0;
+      if (owes_finish_ || (left && control.records_itself == 0)) {
+        over = true;
+        ending.kind = Ending::Kind::stopped;
+      } else if (program.gone()) {
+        if (!gone_) ending = program.ending();
+        gone_ = true;
+        over = !collector_.running();
+      } else if (collector_.executing() && !maps_session(request_.pid, request_.session)) {
+        over = true;
+        ending.kind = Ending::Kind::unrecordable;
+      }
+    }
+    collector_.drain(true);
+    return ending;
+  }
+
+  // Of the request to finish, if there was one.
+  void finished(const Status& status) {
+    if (owes_finish_) tell(status);
+  }
+
+ private:
+  void wait(std::chrono::milliseconds time) {
+    auto& control = session_.control();
+    const timespec timeout{0, static_cast<long>(time.count()) * 1'000'000};
+    syscall(SYS_futex, &control.requested, FUTEX_WAIT, answered_, &timeout, nullptr, 0);
+  }
+
+  void tell(const Status& status) {
+    auto& control = session_.control();
+    const std::string text = status.message().substr(0, sizeof control.answer - 1);
+    std::memcpy(control.answer, text.c_str(), text.size() + 1);
+    control.answer_is_error = !status.ok();
+    control.answered.store(++answered_, std::memory_order_release);
+    syscall(SYS_futex, &control.answered, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  }
+
+  void answer() {
+    auto& control = session_.control();
+    if (owes_finish_ || control.requested.load(std::memory_order_acquire) == answered_) return;
+    if (control.request == session::Request::finish) {
+      owes_finish_ = true;
+      return;
+    }
+    collector_.drain(false);
+    if (control.request == session::Request::flush) collector_.flush(true);
+    if (control.request == session::Request::reset_peak) collector_.reset_peak();
+    tell(collector_.sink_status());
+  }
+
+  const CollectRequest& request_;
+  collector::Session& session_;
+  collector::Collector& collector_;
+  std::uint32_t answered_ = 0;
+  bool owes_finish_ = false;
+  bool gone_ = false;
+};
+
+}  // namespace
+
+bool collect(const CollectRequest& request) try {
+  ignore_signals();
+  collector::Session session(request.record, request.session);
+  Sink& sink = *request.record.sink;
+  if (Status status = sink.open(request.record.sink_config); !status.ok()) {
+    reply(request.reply, status.message());
+    return false;
+  }
+  session.set_target(static_cast<std::uint32_t>(request.pid), request.follows_exec);
+  collector::Collector collector(session, sink, collector::initial_metadata(request.record, request.pid));
+  collector.on_warning = collector::warn;
+  reply(request.reply, "");
+
+  Service service(request, session, collector);
+  const Ending ending = service.run();
+  if (collector.attached()) {
+    collector.finish(ending);
+    service.finished(collector.sink_status());
+  } else {
+    service.finished(sink.finish(collector.metadata(), true));
+  }
+  if (!collector.sink_status().ok()) collector::warn(collector.sink_status().message());
+  return true;
+} catch (const std::exception& error) {
+  reply(request.reply, error.what());
+  return false;
+}
+
+}  // namespace memray

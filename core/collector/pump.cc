@@ -1,0 +1,83 @@
+#include "collector/pump.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+namespace memray::collector {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kTick = 10ms;
+constexpr auto kBusyTick = 1ms;
+// What a crash of this process may cost: a second of a busy program, a few of one that does little.
+constexpr auto kFlushInterval = 1s;
+constexpr unsigned kFlushesOfAll = 5;     // every so many
+constexpr std::uint32_t kManyWaits = 50;  // about a second
+
+std::string join(const std::vector<std::string>& words, char separator) {
+  std::string result;
+  for (const std::string& word : words) {
+    if (&word != &words.front()) result += separator;
+    result += word;
+  }
+  return result;
+}
+
+std::string names(const std::vector<TargetPlugin>& plugins) {
+  std::vector<std::string> result;
+  for (const TargetPlugin& plugin : plugins) result.push_back(plugin.name);
+  return join(result, ',');
+}
+
+}  // namespace
+
+Pump::Pump(Collector& collector, std::chrono::milliseconds sample_interval)
+    : collector_(collector),
+      sample_interval_(sample_interval),
+      tick_(std::min<std::chrono::milliseconds>(kTick, std::max(1ms, sample_interval))),
+      wait_(tick_),
+      next_sample_(Clock::now()),
+      next_flush_(Clock::now() + kFlushInterval) {}
+
+void Pump::step() {
+  wait_ = collector_.drain(false) ? std::chrono::milliseconds(kBusyTick) : tick_;
+  const auto now = Clock::now();
+  if (!collector_.recording()) {
+    sampled_ = false;
+  } else if (!sampled_ || now >= next_sample_) {
+    collector_.sample();
+    next_sample_ = now + sample_interval_;
+    sampled_ = true;
+  }
+  if (now >= next_flush_) {
+    collector_.flush(++flushes_ % kFlushesOfAll == 0);
+    next_flush_ = now + kFlushInterval;
+  }
+  if (collector_.waits() >= kManyWaits && !std::exchange(told_of_waiting_, true)) {
+    warn(
+        "the program allocates faster than the recording can be written, so it has to wait now and then; "
+        "nothing is lost. With --on-overrun=drop it would not wait");
+  }
+  if (!collector_.sink_status().ok() && !std::exchange(sink_failed_, true)) {
+    warn(collector_.sink_status().message() + "; the program goes on, the recording ends here");
+  }
+}
+
+Metadata initial_metadata(const RecordRequest& request, pid_t pid) {
+  Metadata metadata;
+  metadata.memray_version = MEMRAY_VERSION;
+  metadata.pid = static_cast<std::uint32_t>(pid);
+  metadata.command_line = join(request.argv, ' ');
+  metadata.hooks = names(request.hooks);
+  metadata.unwinders = names(request.unwinders);
+  return metadata;
+}
+
+void warn(const std::string& text) { fmt::print(stderr, "memray: {}\n", text); }
+
+}  // namespace memray::collector
