@@ -38,13 +38,27 @@ struct Installation {
   std::filesystem::path recorder() const { return libdir / "libmemray-recorder.so"; }
 };
 
+// What a reporter plugin is called, and where.
+struct ReportName {
+  std::string plugin;   // that plugin_names() has
+  std::string command;  // what users type: "summary", "transform csv"
+  std::string file;     // in names of report files: memray-<file>-...
+};
+
+// Reporters that users can ask for by one word. Formats of `transform` are known without what they begin with.
+std::vector<std::string> report_names(const Installation& installation);
+// Throws UsageError if there is no such report.
+ReportName find_report(const Installation& installation, const std::string& name, const std::string& usage);
+
 // The one that this executable belongs to: installed, or a build tree, which has the same shape.
 Installation find_installation();
 
 int run_command(const Installation& installation, const Arguments& arguments);
 int collect_command(const Installation& installation, const Arguments& arguments);
 int plugins_command(const Installation& installation, const Arguments& arguments);
-// `name` is a reporter that plugin_names() has.
-int report_command(const Installation& installation, const std::string& name, const Arguments& arguments);
+int transform_command(const Installation& installation, const Arguments& arguments);
+// `force`: as if it were among the arguments, for reports that know it.
+int report_command(const Installation& installation, const ReportName& name, const Arguments& arguments,
+                   bool force = false);
 
 }  // namespace memray::cli

@@ -22,6 +22,8 @@ struct BuiltIn {
 };
 constexpr BuiltIn kBuiltIns[] = {
     {"run", "Record a program: a Python script, a module, or any dynamically linked program", run_command},
+    {"transform", "Write a format for another program: csv, pprof, speedscope, ...; --help lists them",
+     transform_command},
     {"plugins", "List the plugins found, and why any of them cannot be used", plugins_command},
 };
 
@@ -34,14 +36,17 @@ std::string help_text(const Installation& installation) {
   line(kBuiltIns[0].name, kBuiltIns[0].description);
   text += "\nReport on a recording:\n";
   bool any = false;
+  const std::vector<std::string> reports = report_names(installation);
   for (const auto& plugin : list_plugins(installation.plugin_path, Check::descriptor)) {
     if (plugin.kind != PluginKind::reporter || !plugin.rejected.empty() || plugin.shadowed) continue;
+    if (std::find(reports.begin(), reports.end(), plugin.name) == reports.end()) continue;
     line(plugin.name, plugin.description);
     any = true;
   }
   if (!any) text += "  (no reporter plugin is installed; see memray plugins)\n";
-  text += "\nOther:\n";
   line(kBuiltIns[1].name, kBuiltIns[1].description);
+  text += "\nOther:\n";
+  line(kBuiltIns[2].name, kBuiltIns[2].description);
   text += "\nOptions:\n";
   line("-h, --help", "Show this help; after a command, help on that command");
   line("-V, --version", "Show the version");
@@ -56,8 +61,7 @@ std::string help_text(const Installation& installation) {
 std::string no_such_command(const Installation& installation, const std::string& name) {
   std::vector<std::string> commands;
   for (const auto& built_in : kBuiltIns) commands.emplace_back(built_in.name);
-  for (auto& reporter : plugin_names(installation.plugin_path, PluginKind::reporter))
-    commands.push_back(std::move(reporter));
+  for (auto& reporter : report_names(installation)) commands.push_back(std::move(reporter));
   std::string text = fmt::format("there is no command '{}'", name);
   if (const auto near = near_miss(name, commands); !near.empty())
     text += fmt::format("; did you mean '{}'?", near);
@@ -91,10 +95,10 @@ int dispatch(const Arguments& all) {
   if (*end == "collect") return collect_command(installation, rest);  // not for people, so not listed
   for (const auto& built_in : kBuiltIns)
     if (*end == built_in.name) return built_in.run(installation, rest);
-  const auto reporters = plugin_names(installation.plugin_path, PluginKind::reporter);
+  const auto reporters = report_names(installation);
   if (std::find(reporters.begin(), reporters.end(), *end) == reporters.end())
     throw UsageError(no_such_command(installation, *end), kUsageLine);
-  return report_command(installation, *end, rest);
+  return report_command(installation, {*end, *end, *end}, rest);
 }
 
 }  // namespace

@@ -7,20 +7,6 @@
 namespace memray::cli {
 namespace {
 
-std::vector<std::string> split_names(const std::string& option, const std::string& text, const std::string& usage) {
-  std::vector<std::string> names;
-  for (std::size_t start = 0; start <= text.size();) {
-    const std::size_t end = std::min(text.find(',', start), text.size());
-    const std::string name = text.substr(start, end - start);
-    if (name.empty()) throw UsageError(option + " needs names, separated by commas", usage);
-    if (std::find(names.begin(), names.end(), name) != names.end())
-      throw UsageError(fmt::format("{} names '{}' twice", option, name), usage);
-    names.push_back(name);
-    start = end + 1;
-  }
-  return names;
-}
-
 void check_conflicts(const RunOptions& options, const std::string& usage) {
   const auto fail = [&](const std::string& message) { throw UsageError(message, usage); };
   const auto contains = [](const std::vector<std::string>& names, const char* name) {
@@ -42,6 +28,20 @@ void check_conflicts(const RunOptions& options, const std::string& usage) {
 }
 
 }  // namespace
+
+std::vector<std::string> split_names(const std::string& option, const std::string& text, const std::string& usage) {
+  std::vector<std::string> names;
+  for (std::size_t start = 0; start <= text.size();) {
+    const std::size_t end = std::min(text.find(',', start), text.size());
+    const std::string name = text.substr(start, end - start);
+    if (name.empty()) throw UsageError(option + " needs names, separated by commas", usage);
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      throw UsageError(fmt::format("{} names '{}' twice", option, name), usage);
+    names.push_back(name);
+    start = end + 1;
+  }
+  return names;
+}
 
 RecordingOptions::RecordingOptions(Command& command, RunOptions& options, const Wording& wording)
     : command_(command), run_(options) {

@@ -33,6 +33,9 @@ class RecordingOptions {
   const CLI::Option* sink_option_;
 };
 
+// "a,b,c". Throws UsageError, as if it were the value of `option`.
+std::vector<std::string> split_names(const std::string& option, const std::string& text, const std::string& usage);
+
 // All of a request that follows from these options alone.
 void fill_request(RecordRequest& request, const RunOptions& options);
 

@@ -71,13 +71,14 @@ void tell_reservations(const Capture& capture) {
 
 }  // namespace
 
-int report_command(const Installation& installation, const std::string& name, const Arguments& arguments) {
-  LoadedReporter reporter(find_plugin(installation.plugin_path, PluginKind::reporter, name));
-  Command command(reporter.description(), fmt::format("memray {} [options] capture", name));
+int report_command(const Installation& installation, const ReportName& name, const Arguments& arguments, bool force) {
+  LoadedReporter reporter(find_plugin(installation.plugin_path, PluginKind::reporter, name.plugin));
+  Command command(reporter.description(), fmt::format("memray {} [options] capture", name.command));
   DeclaredOptions options(command);
   reporter.declare(options);
   options.complete();
   if (!command.read(arguments)) return kSuccess;
+  if (force) options.force();
 
   std::vector<Capture> captures;
   for (const auto& file : options.capture_files()) captures.push_back(open_capture(file));
@@ -85,7 +86,7 @@ int report_command(const Installation& installation, const std::string& name, co
 
   std::signal(SIGPIPE, SIG_IGN);  // a write to a reader that has gone fails instead
   Progress progress;
-  Context context(name, options, std::move(captures), progress);
+  Context context(name.file, options, std::move(captures), progress);
   std::string message;
   const int code = reporter.run(context, message);
   progress.clear();

@@ -40,6 +40,7 @@ class DeclaredOptions final : public ReporterOptions {
   void captures(std::size_t min, std::size_t max) override;
 
   Selection selection() const;
+  void force();  // as if -f had been given, if there is such an option
 
   // After the reporter has declared: adds the captures, links options that exclude each other.
   void complete();

@@ -95,6 +95,7 @@ void Context::warn(std::string_view text) const {
 
 std::ostream& Context::output() {
   const std::string& given = options_.get("output").text;
+  if (given == "-") return out_;
   const auto name = given.empty() ? derived_report_name(captures_.at(0).path(), report_, options_.output_suffix(),
                                                         options_.output_of_whole_name())
                                   : expand_home(given);
@@ -103,6 +104,7 @@ std::ostream& Context::output() {
 }
 
 void Context::commit_output() {
+  if (!file_) return;  // it went to standard output
   file_->commit();
   out_ << "Wrote " << file_->name().string() << '\n';
 }

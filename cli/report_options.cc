@@ -103,8 +103,10 @@ void DeclaredOptions::output_file(std::string_view suffix) {
   auto& output = add("output");
   output.option =
       command_
-          .add_option("-o,--output", output.text,
-                      fmt::format("Where to write the report (default: memray-...{} beside the capture)", suffix))
+          .add_option(
+              "-o,--output", output.text,
+              fmt::format("Where to write the report, - for standard output (default: memray-...{} beside the capture)",
+                          suffix))
           ->option_text(" FILE");
   flag("force", 'f', "Overwrite the file if it exists");
 }
@@ -112,6 +114,10 @@ void DeclaredOptions::output_file(std::string_view suffix) {
 void DeclaredOptions::output_file_of_whole_name(std::string_view suffix) {
   output_file(suffix);
   output_of_whole_name_ = true;
+}
+
+void DeclaredOptions::force() {
+  if (const auto option = options_.find("force"); option != options_.end()) option->second.flag = true;
 }
 
 void DeclaredOptions::captures(std::size_t min, std::size_t max) {

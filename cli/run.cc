@@ -53,17 +53,45 @@ void explain(const RecordRequest& request) {
   for (const auto& plugin : request.unwinders) fmt::print(stderr, "memray: unwinder {}\n", plugin.file.string());
 }
 
-void print_summary(const Installation& installation, const std::string& destination, const RecordResult& result) {
+void print_summary(const RecordResult& result) {
   fmt::print("\nSuccessfully recorded {} allocations, {} at the peak.\n", result.totals.allocations,
              size_text(result.totals.peak_bytes));
   if (result.ending.kind == Ending::Kind::signalled)
     fmt::print("The program was {}; everything up to then is recorded.\n", describe(result.ending));
-  if (std::error_code error; !std::filesystem::is_regular_file(destination, error)) return;
-  const auto reports = plugin_names(installation.plugin_path, PluginKind::reporter);
+}
+
+bool is_capture_file(const std::string& destination) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(destination, error);
+}
+
+void suggest_report(const Installation& installation, const std::string& destination) {
+  const auto reports = report_names(installation);
   if (reports.empty()) return;
   const bool flamegraph = std::find(reports.begin(), reports.end(), "flamegraph") != reports.end();
   fmt::print("To see where the memory went:\n\n  memray {} {}\n", flamegraph ? "flamegraph" : reports.front(),
              quoted(destination));
+}
+
+// False if one of them could not be made; it has said why then.
+bool make_reports(const Installation& installation, const std::vector<ReportName>& reports,
+                  const std::string& destination, bool force) {
+  if (reports.empty()) return true;
+  if (!is_capture_file(destination)) {
+    fmt::print(stderr, "--report: there is no capture file to make reports of\n");
+    return false;
+  }
+  bool made = true;
+  for (const ReportName& report : reports) {
+    std::fflush(stdout);
+    try {
+      made = report_command(installation, report, {destination}, force) == kSuccess && made;
+    } catch (const std::exception& error) {
+      fmt::print(stderr, "{}\n", error.what());
+      made = false;
+    }
+  }
+  return made;
 }
 
 // Whoever waits for memray sees what they would have seen of the program. The core file, if any, is the program's.
@@ -95,6 +123,8 @@ int run_command(const Installation& installation, const Arguments& arguments) {
   auto options = read_run_options(arguments);
   if (!options) return kSuccess;
   options->started_from = installation.python;
+  std::vector<ReportName> reports;
+  for (const auto& name : options->reports) reports.push_back(find_report(installation, name, options->usage));
   const Target target = resolve_target(*options);
   const RunPlugins plugins = choose_plugins(installation, *options, target);
   if (!std::filesystem::exists(installation.recorder()))
@@ -119,9 +149,12 @@ int run_command(const Installation& installation, const Arguments& arguments) {
     fmt::print(stderr, "{}{}\n", result.started ? "the recording ended early: " : "", result.status.message());
     if (!result.started) return kFailure;
   } else if (!options->quiet) {
-    print_summary(installation, written_to, result);
+    print_summary(result);
+    if (reports.empty() && is_capture_file(written_to)) suggest_report(installation, written_to);
   }
-  return end_as(result.ending);
+  const bool made = make_reports(installation, reports, written_to, options->force);
+  const int code = end_as(result.ending);
+  return code == kSuccess && !made ? kFailure : code;
 }
 
 }  // namespace memray::cli

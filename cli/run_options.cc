@@ -44,7 +44,7 @@ void check_conflicts(const RunOptions& options) {
 std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   RunOptions run;
   run.usage = kUsageLine;
-  std::string module, code;
+  std::string module, code, reports;
 
   Command command(kDescription, kUsageLine);
   command.footer(kFooter);
@@ -62,6 +62,10 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   command.add_flag("-q,--quiet", run.quiet, "Print nothing on standard output but what the program prints");
   command.add_flag("--startup", run.startup, "Record the interpreter's start as well, not only the script");
 
+  const auto* reports_option =
+      command.add_option("--report", reports, "Reports to make of the recording when the program has ended")
+          ->option_text(" NAME,...");
+
   const std::size_t end = command.options_end(arguments, "mc");
   Arguments own(arguments.begin(), arguments.begin() + static_cast<std::ptrdiff_t>(end));
   Arguments rest(arguments.begin() + static_cast<std::ptrdiff_t>(end), arguments.end());
@@ -69,6 +73,7 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   if (!command.read(own)) return std::nullopt;
 
   recording.finish();
+  if (reports_option->count()) run.reports = split_names("--report", reports, run.usage);
   if (module_option->count() || code_option->count()) {
     run.what = module_option->count() ? RunOptions::What::module : RunOptions::What::code;
     run.program = module_option->count() ? module : code;

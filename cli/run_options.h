@@ -33,6 +33,7 @@ struct RunOptions {
 
   std::vector<std::string> hooks;      // empty for the default
   std::vector<std::string> unwinders;  // likewise
+  std::vector<std::string> reports;    // to make when the program has ended
   std::string sink = "file";
   std::string sink_arguments;
 

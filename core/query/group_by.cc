@@ -41,13 +41,20 @@ std::string process_name(const Definitions& definitions, const Group& group) {
 
 }  // namespace
 
+// An exec makes another image of the same process.
+static bool has_several_processes(const Definitions& definitions) {
+  for (std::uint32_t i = 1; i < definitions.processes(); ++i)
+    if (definitions.process(ProcessId{i}).pid != definitions.process(ProcessId{0}).pid) return true;
+  return false;
+}
+
 std::string thread_label(const Definitions& definitions, ThreadId id) {
   if (id == kMergedThreads) return "merged thread";
   const Thread& thread = definitions.thread(id);
   const std::string_view name = definitions.string(thread.name);
   std::string label = fmt::format("Thread {}", thread.number);
   if (!name.empty()) label += fmt::format(" ({})", name);
-  if (definitions.processes() > 1) label += fmt::format(" of process {}", definitions.process(thread.process).pid);
+  if (has_several_processes(definitions)) label += fmt::format(" of process {}", definitions.process(thread.process).pid);
   return label;
 }
 

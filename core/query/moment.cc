@@ -31,6 +31,7 @@ std::uint64_t allocations_among(std::span<const std::byte> section, std::uint64_
 }  // namespace
 
 Moment moment_at(const Capture::State& state, Time time) {
+  state.require_events();
   for (std::size_t i = 0; i < state.events_blocks.size(); ++i) {
     const EventsSummary& block = state.events_blocks[i].header.summary;
     if (block.last_time <= nanoseconds(time)) continue;

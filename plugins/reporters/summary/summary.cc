@@ -70,7 +70,10 @@ void print_text(const ReportContext& context, const Snapshot& snapshot, const st
     context.out() << (width == 0 ? text : shorten_middle(text, width)) << '\n';
   };
   line(title(context.view()),
-       fmt::format("{} in {}", size_text(snapshot.bytes), count_text(snapshot.count, "allocation")));
+       fmt::format("{} in {}{}", size_text(snapshot.bytes), count_text(snapshot.count, "allocation"),
+                   context.view() == View::peak && snapshot.count > 0
+                       ? fmt::format(", after {}", duration_text(nanoseconds(snapshot.time)))
+                       : ""));
   line("All in all", fmt::format("{} in {}", size_text(capture.totals().allocated_bytes),
                                  count_text(capture.totals().allocations, "allocation")));
   line("Command", printable(metadata.command_line));

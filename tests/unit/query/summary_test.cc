@@ -33,7 +33,7 @@ TEST_CASE("the summary is a table of functions, largest first") {
   FakeContext context(capture);
   REQUIRE(run_reporter("summary", context).code == 0);
   REQUIRE(context.printed() ==
-          R"(Peak memory    10.000MB in 4 allocations
+          R"(Peak memory    10.000MB in 4 allocations, after 4.0ms
 All in all     10.000MB in 4 allocations
 Command        python app.py
 Program        )" +
