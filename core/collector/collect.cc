@@ -74,6 +74,7 @@ class Service {
       }
     }
     collector_.drain(true);
+    collector_.sample_at_least_once();
     return ending;
   }
 

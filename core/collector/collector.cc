@@ -300,6 +300,7 @@ void Collector::apply(Stream& stream) {
   } else if (item == session::kStart) {
     image.started = true;
     image.stopped = false;
+    if (metadata_.entry_stack == kNoStack) metadata_.entry_stack = top(MEMRAY_STACK_PYTHON);
   } else if (item == session::kStop) {
     image.stopped = true;
   } else if (item == session::kExec) {
@@ -379,13 +380,13 @@ std::string Collector::failure() const {
   return {};
 }
 
-void Collector::sample() {
+template <typename Which>
+void Collector::sample(Which which) {
   if (!sink_status_.ok()) return;
-  const auto sampled = [](const Image& image) { return image.recording() && !image.replaced; };
-  const auto processes = static_cast<std::uint64_t>(std::ranges::count_if(images_, sampled));
+  const auto processes = static_cast<std::uint64_t>(std::ranges::count_if(images_, which));
   const Time time = clock_.time_of(session_.now());
   for (Image& image : images_) {
-    if (!sampled(image)) continue;
+    if (!which(image)) continue;
     const auto rss = image.probe.rss();
     if (!rss) continue;
     // What processes have touched of the session's memory is known for all together.
@@ -396,7 +397,16 @@ void Collector::sample() {
     } else {
       sink_status_ = sink_.sample(sample);
     }
+    sampled_ = true;
   }
+}
+
+void Collector::sample() {
+  sample([](const Image& image) { return image.recording() && !image.replaced; });
+}
+
+void Collector::sample_at_least_once() {
+  if (!sampled_) sample([](const Image& image) { return image.started && !image.replaced; });
 }
 
 void Collector::flush(bool all) {

@@ -37,6 +37,8 @@ class Collector {
 
   // Takes a memory sample of each process that is being recorded.
   void sample();
+  // Of a recording that was over before any sample was taken: of its processes, which are still there.
+  void sample_at_least_once();
 
   // Makes what was collected so far safe from a crash of this process. Unless `all`, only if it is worth a block.
   void flush(bool all);
@@ -64,6 +66,8 @@ class Collector {
   std::function<void(double)> on_progress;  // of looking up symbols, in [0, 1]
 
  private:
+  template <typename Which>
+  void sample(Which which);
   void find_images();
   void end_gone(const std::vector<Image*>& gone, Time time);
   bool thread_alive(const Stream& stream) const;
@@ -82,6 +86,7 @@ class Collector {
   Sink& sink_;
   Status sink_status_;
   Metadata metadata_;
+  bool sampled_ = false;
   Totals totals_;
   Clock clock_;
   Definitions definitions_;

@@ -7,6 +7,9 @@
 // Of equal heights the latest counts, as users of other tools expect, and events that change no sum (sizes of zero,
 // unknown addresses) extend the moment.
 
+#include <cstdlib>
+#include <optional>
+
 #include "capture/capture_state.h"
 #include "capture/columns.h"
 #include "query/grouping.h"
@@ -24,6 +27,13 @@ EventsSummary highest_block(const std::vector<format::BlockPlace>& blocks) {
   for (const format::BlockPlace& block : blocks)
     if (block.header.summary.live_peak >= highest.live_peak) highest = block.header.summary;
   return highest;
+}
+
+// The program may have asked to count from some moment on.
+std::optional<Time> peak_reset(const Metadata& metadata) {
+  for (const auto& [key, value] : metadata.extra)
+    if (key == "peak_reset_ns") return Time{std::strtoll(value.c_str(), nullptr, 10)};
+  return std::nullopt;
 }
 
 Time time_of(const EventSections& sections, std::uint64_t event) {
@@ -45,6 +55,7 @@ Snapshot aggregated_peak(const Capture::State& state, const SnapshotOptions& opt
 Snapshot peak(const Capture& capture, const SnapshotOptions& options) {
   Capture::State& state = capture.state();
   if (state.metadata.aggregated) return aggregated_peak(state, options);
+  if (const auto reset = peak_reset(state.metadata)) return peak_within(capture, *reset, state.metadata.end, options);
   const EventsSummary highest = highest_block(state.events_blocks);
   LiveSites live(state.definitions, false);
   Time time{};

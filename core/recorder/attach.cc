@@ -280,7 +280,7 @@ bool take_image(std::uint32_t forked_from) {
   return true;
 }
 
-void start_recording() {
+void start_recording_from(void* frame) {
   if (!process.session || *process.recording || sys::getpid() != process.pid) return;
   process.epoch.fetch_add(1, std::memory_order_acq_rel);
   for (const memray_unwinder* unwinder : process.unwinders) {
@@ -293,11 +293,16 @@ void start_recording() {
   }
   forget_modules();
   announce_modules();
-  write_mark(session::kStart);
+  if (frame)
+    write_mark_with_stack(session::kStart, frame);
+  else
+    write_mark(session::kStart);
   process.control->started.store(1, std::memory_order_relaxed);
   process.started = true;
   *process.recording = 1;
 }
+
+void start_recording() { start_recording_from(nullptr); }
 
 void stop_recording() {
   if (!process.session || !*process.recording || sys::getpid() != process.pid) return;

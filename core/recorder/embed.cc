@@ -153,7 +153,7 @@ int start_recording_here(char* why, std::size_t size) {
   embedded.session = -1;
   if (refused) return fail(why, size, refused);
   embedded.phase = Phase::recording;
-  memray::recorder::start_recording();
+  start_recording_from(__builtin_frame_address(0));
   return 0;
 }
 

@@ -49,8 +49,11 @@ extern const memray_unwinder_host unwinder_host;
 void abandon_recording();
 
 void write_mark(std::uint8_t item);
+void write_mark_with_stack(std::uint8_t item, void* frame);
 
 void start_recording();
+// By the program itself, in a call that has `frame`: its stack is noted.
+void start_recording_from(void* frame);
 void stop_recording();
 
 // attach.cc. A plugin whose descriptor is not that of a plugin of `kind` for this recorder is nullptr.

@@ -173,6 +173,7 @@ std::uint32_t set_quiet(std::uint32_t quiet) {
 }
 
 void write_mark(std::uint8_t item) { record<false>({stamped(item, now())}, nullptr); }
+void write_mark_with_stack(std::uint8_t item, void* frame) { record<true>({stamped(item, now())}, frame); }
 
 const memray_recorder& recorder_interface() {
   static memray_recorder interface = {

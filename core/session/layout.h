@@ -16,7 +16,7 @@
 //   mapping           kMapping               [stamp]  address  length  flags | fd << 32
 //   unmapping         kUnmapping             [stamp]  address  length
 //   exec, exec failed kExec, kExecFailed     [stamp]
-//   start, stop       kStart, kStop          [stamp]
+//   start, stop       kStart, kStop          [stamp]           a start with a stack: by the program itself, there
 //   stack change      kStack                 stack kind (8 bits), keep (24), count (24)   then `count` frame words
 //
 // A stack change holds for the items of its thread that follow. Definitions (code objects, texts for the metadata,

@@ -1,6 +1,13 @@
 """memray: where a Python program's memory goes.
 
-Record a program with ``memray run program.py``, and look at the recording with ``memray flamegraph`` or here::
+Record::
+
+    import memray
+
+    with memray.Tracker("capture.bin"):
+        rows = [bytes(1000) for _ in range(1000)]
+
+and look at what was recorded, with ``memray flamegraph capture.bin`` or here::
 
     with memray.FileReader("capture.bin") as reader:
         for record in reader.get_high_watermark_allocation_records():
@@ -11,6 +18,8 @@ All sizes are bytes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ._core import AllocationRecord, TemporalAllocationRecord, TrackedObjectRecord, size_fmt
 from ._destination import Destination, FileDestination, SocketDestination
 from ._enums import RTLD_DEFAULT, RTLD_NOW, AllocatorType, FileFormat, PymallocDomain, SymbolicSupport
@@ -20,7 +29,11 @@ from ._metadata import Metadata
 from ._reader import FileReader, Interval, MemorySnapshot, compute_statistics, dump_all_records
 from ._stats import Stats
 from ._symbols import get_symbolic_support
+from ._tracker import Tracker, snapshot, start_thread_trace
 from ._version import __version__
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = [
     "AllocationRecord",
@@ -42,10 +55,24 @@ __all__ = [
     "SymbolicSupport",
     "TemporalAllocationRecord",
     "TrackedObjectRecord",
+    "Tracker",
     "__version__",
     "compute_statistics",
     "dump_all_records",
     "get_symbolic_support",
+    "load_ipython_extension",
     "set_log_level",
     "size_fmt",
+    "snapshot",
+    "start_thread_trace",
 ]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Adds memray's magics to an IPython shell: ``%load_ext memray``.
+
+    They are ``%%memray_flamegraph``, ``%%memray_table`` and ``%memray_summary``.
+    """
+    from ._ipython import load
+
+    load(shell)

@@ -8,6 +8,7 @@ from ._metadata import Metadata
 from ._reader import FileReader, Interval, MemorySnapshot, compute_statistics, dump_all_records
 from ._stats import Stats
 from ._symbols import get_symbolic_support
+from ._tracker import Tracker, start_thread_trace
 
 __all__ = [
     "AllocationRecord",
@@ -27,9 +28,11 @@ __all__ = [
     "SymbolicSupport",
     "TemporalAllocationRecord",
     "TrackedObjectRecord",
+    "Tracker",
     "compute_statistics",
     "dump_all_records",
     "get_symbolic_support",
     "set_log_level",
     "size_fmt",
+    "start_thread_trace",
 ]

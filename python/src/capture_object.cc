@@ -1,5 +1,6 @@
 #include "capture_object.h"
 
+#include <algorithm>
 #include <string>
 
 #include "event_iterator.h"
@@ -47,6 +48,13 @@ std::uint64_t count_records(const Capture& capture) {
   return records;
 }
 
+// The height of the peak, counted from where the program wanted it.
+std::uint64_t peak_bytes(const Capture& capture) {
+  const auto& extra = capture.metadata().extra;
+  const bool was_reset = std::ranges::any_of(extra, [](const auto& pair) { return pair.first == "peak_reset_ns"; });
+  return was_reset && !capture.metadata().aggregated ? peak(capture).bytes : capture.totals().peak_bytes;
+}
+
 // info() -> what the capture says about the recording, as a dictionary.
 PyObject* info(PyObject* self, PyObject*) {
   return guarded([&] {
@@ -56,7 +64,7 @@ PyObject* info(PyObject* self, PyObject*) {
     set(result, "start_time_ns", to_python(metadata.start_time_ns));
     set(result, "end_ns", to_python(nanoseconds(metadata.end)));
     set(result, "records", to_python(count_records(capture)));
-    set(result, "peak_memory", to_python(capture.totals().peak_bytes));
+    set(result, "peak_memory", to_python(peak_bytes(capture)));
     set(result, "command_line", to_python(metadata.command_line));
     set(result, "pid", to_python(std::int64_t{metadata.pid}));
     set(result, "main_thread_id", to_python(tid_of(metadata.main_thread)));

@@ -56,6 +56,9 @@ the Python stack if native stacks were not recorded.
 
 Raises NotImplementedError for FREE and MUNMAP.)";
 
+inline constexpr char kEnter[] = "Begins recording: the last thing that this does. Returns the Tracker.";
+inline constexpr char kExit[] = "Ends recording: the first thing that this does. Returns when the capture is complete.";
+
 inline constexpr char kSizeFormat[] =
     R"(size_fmt(bytes) -> str
 

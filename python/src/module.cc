@@ -4,6 +4,7 @@
 #include "docs.h"
 #include "event_iterator.h"
 #include "python.h"
+#include "recording.h"
 #include "records.h"
 #include "size_format.h"
 
@@ -43,6 +44,7 @@ PyMODINIT_FUNC PyInit__core() {
     add_record_types(module.get());
     add_event_iterator_type(module.get());
     add_capture_type(module.get());
+    add_recording_type(module.get());
     check(PyModule_AddStringConstant(module.get(), "__version__", MEMRAY_VERSION));
     return module.release();
   });

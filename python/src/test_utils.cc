@@ -244,7 +244,7 @@ PyObject* allocate_in_two_places(PyObject*, PyObject* argument) {
   });
 }
 
-PyObject* function_caller(PyObject*, PyObject* function) { return PyObject_CallObject(function, nullptr); }
+PyObject* function_caller(PyObject*, PyObject* function) { return keep(PyObject_CallObject(function, nullptr)); }
 
 PyObject* allocate_without_gil_held(PyObject*, PyObject* arguments) {
   return guarded([&] {

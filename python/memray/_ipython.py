@@ -1,0 +1,149 @@
+"""Magics for IPython and Jupyter: what a cell allocates, as a report below it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import shlex
+import sys
+import tempfile
+from typing import Any, Iterator, List, Optional, Tuple
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class
+from IPython.display import HTML, IFrame, display
+
+from ._destination import FileDestination
+from ._tracker import Tracker
+from .commands import main
+
+_RECORDING = ("native", "follow_fork", "trace_python_allocators")
+
+
+def _parser(name: str, what: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=name, description=what)
+    parser.add_argument("--native", action="store_true", help="record native stacks too")
+    parser.add_argument("--follow-fork", action="store_true", help="record forked children too, each for itself")
+    parser.add_argument("--trace-python-allocators", action="store_true", help="record Python's own allocators too")
+    views = parser.add_mutually_exclusive_group()
+    views.add_argument("--leaks", action="store_true", help="show what was not freed, not the peak")
+    views.add_argument(
+        "--temporary-allocation-threshold",
+        metavar="N",
+        type=int,
+        help="show what was freed after at most N further allocations",
+    )
+    views.add_argument("--temporary-allocations", action="store_true", help="the same with N = 1")
+    return parser
+
+
+def _graph_parser() -> argparse.ArgumentParser:
+    parser = _parser("%%memray_flamegraph", "Shows what the cell allocates as a flame graph.")
+    parser.add_argument("--temporal", action="store_true", help="show it over time")
+    parser.add_argument("--split-threads", action="store_true", help="show each thread for itself")
+    parser.add_argument("--inverted", action="store_true", help="start from the functions that allocate")
+    parser.add_argument("--max-memory-records", metavar="N", type=int, help="points of the memory curve")
+    return parser
+
+
+def _parse(parser: argparse.ArgumentParser, words: List[str]) -> Optional[argparse.Namespace]:
+    """None if help was asked for, or the options make no sense: that has been said."""
+    try:
+        options = parser.parse_args(words)
+        temporary = options.temporary_allocations or options.temporary_allocation_threshold is not None
+        if getattr(options, "temporal", False) and temporary:
+            parser.error("--temporal cannot be combined with options for temporary allocations")
+    except SystemExit:
+        return None
+    return options
+
+
+def _report_options(options: argparse.Namespace) -> List[str]:
+    """Those of the report, as on the command line."""
+    words = []
+    for name, value in vars(options).items():
+        if name in _RECORDING or value is None or value is False:
+            continue
+        words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}"))
+    return words
+
+
+@contextlib.contextmanager
+def _progress(shell: InteractiveShell, text: str) -> Iterator[None]:
+    """A bar that moves as long as this lasts, where there is a browser to move it."""
+    if not hasattr(shell, "kernel"):
+        yield
+        return
+    shown = display(HTML(f"<progress></progress> {text}"), display_id=True)
+    try:
+        yield
+    finally:
+        shown.update(HTML(""))
+
+
+@magics_class
+class MemrayMagics(Magics):
+    """%%memray_flamegraph, %%memray_table and %memray_summary."""
+
+    def _record(self, options: argparse.Namespace, code: str, capture: str) -> None:
+        destination = FileDestination(capture, overwrite=True)
+        recording = {"native_traces": options.native, "follow_fork": options.follow_fork}
+        tracker = Tracker(
+            destination=destination, trace_python_allocators=options.trace_python_allocators, **recording
+        )
+        with _progress(self.shell, "Recording"), tracker:
+            self.shell.run_cell(code)
+
+    def _report(self, options: argparse.Namespace, code: str, report: List[str]) -> Tuple[int, str]:
+        with tempfile.TemporaryDirectory(prefix="memray-") as folder:
+            capture = os.path.join(folder, "capture.bin")
+            self._record(options, code, capture)
+            text = io.StringIO()
+            with _progress(self.shell, "Making the report"), contextlib.redirect_stdout(text):
+                code_of_exit = main([*report, *_report_options(options), capture])
+            return code_of_exit, text.getvalue()
+
+    def _show_page(self, options: Optional[argparse.Namespace], code: str, report: str) -> None:
+        if options is None:
+            return
+        os.makedirs("memray-results", exist_ok=True)
+        folder = tempfile.mkdtemp(dir="memray-results")
+        page = os.path.join(folder, f"{report}.html")
+        failed, _ = self._report(options, code, [report, "--output", page])
+        if not failed:
+            print(f"Results saved to {page}")
+            display(IFrame(page, width="100%", height="600"))
+
+    @cell_magic
+    def memray_flamegraph(self, line: str, cell: str) -> None:
+        """Runs the cell and shows its allocations as a flame graph. Options: %%memray_flamegraph -h"""
+        self._show_page(_parse(_graph_parser(), shlex.split(line)), cell, "flamegraph")
+
+    @cell_magic
+    def memray_table(self, line: str, cell: str) -> None:
+        """Runs the cell and shows its allocations as a table. Options: %%memray_table -h"""
+        parser = _parser("%%memray_table", "Shows what the cell allocates as a table.")
+        parser.add_argument("--split-threads", action="store_true", help="show each thread for itself")
+        self._show_page(_parse(parser, shlex.split(line)), cell, "table")
+
+    @line_cell_magic
+    def memray_summary(self, line: str, cell: Optional[str] = None) -> None:
+        """Runs the rest of the line, or the cell, and prints which functions allocated. Options: %memray_summary -h"""
+        parser = _parser("%memray_summary", "Prints which functions allocated most.")
+        if cell is None:
+            parser.add_argument("statement", nargs=argparse.REMAINDER, help="what to run")
+        words = shlex.split(line) if cell is not None else line.split()
+        options = _parse(parser, words)
+        if options is None:
+            return
+        if cell is None:
+            statement = vars(options).pop("statement")
+            cell = line[line.index(statement[0]) :] if statement else ""
+        _, text = self._report(options, cell, ["summary"])
+        sys.stdout.write(text)
+
+
+def load(shell: Any) -> None:
+    shell.register_magics(MemrayMagics)

@@ -1,0 +1,81 @@
+"""The magics, in IPython's terminal shell and in a real notebook."""
+import io
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("IPython")
+
+SESSION = """
+import os, sys
+from IPython.core.interactiveshell import InteractiveShell
+os.chdir(sys.argv[1])
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "memray")
+kept = []
+"""
+
+
+def run(folder, text):
+    command = [sys.executable, "-c", SESSION + text, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def pages(folder):
+    return list(pathlib.Path(folder).glob("memray-results/*/flamegraph.html"))
+
+
+def test_flamegraph_of_a_cell(tmp_path):
+    done = run(tmp_path, 'shell.run_cell("%%memray_flamegraph\\ndef make_it_big():\\n    return bytearray(7_000_000)\\nx = make_it_big()")')
+    (page,) = pages(tmp_path)
+    assert "make_it_big" in page.read_text()
+    assert "Results saved to memray-results/" in done.stdout and "IFrame" in done.stdout
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+def test_a_failing_cell_has_its_report(tmp_path):
+    done = run(tmp_path, 'shell.run_cell("%%memray_flamegraph --leaks\\nx = bytearray(7_000_000)\\n1 / 0")')
+    assert "ZeroDivisionError" in done.stdout and len(pages(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "line, stream, text",
+    [
+        ("-h", "stdout", "usage: %%memray_flamegraph"),
+        ("--nonesuch", "stderr", "usage: %%memray_flamegraph"),
+        ("--temporal --temporary-allocations", "stderr", "--temporal"),
+        ("--leaks --temporary-allocations", "stderr", "not allowed"),
+    ],
+)
+def test_help_and_mistakes_show_no_graph(tmp_path, line, stream, text):
+    done = run(tmp_path, f'shell.run_cell("%%memray_flamegraph {line}\\nprint(12345)")')
+    assert text in getattr(done, stream)
+    assert "IFrame" not in done.stdout and "12345" not in done.stdout and pages(tmp_path) == []
+
+
+def test_summary_of_a_statement(tmp_path):
+    done = run(
+        tmp_path,
+        "shell.user_ns['make_it_big'] = lambda: bytearray(7_000_000)\n"
+        'shell.run_cell("%memray_summary x = make_it_big()")\n'
+        'shell.run_cell("%%memray_summary --leaks\\nx = [make_it_big() for _ in range(2)]")\n',
+    )
+    assert "7.000MB" in done.stdout and "14.000MB" in done.stdout
+
+
+def test_a_notebook(tmp_path):
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    cells = ["%load_ext memray", "%%memray_flamegraph\nx = bytearray(7_000_000)", "x is not None"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    client = nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute()
+    shown = "".join(str(output) for output in notebook.cells[1].outputs)
+    (page,) = pages(tmp_path)
+    assert "<iframe" in shown and str(page.relative_to(tmp_path)) in shown
+    assert "True" in str(notebook.cells[2].outputs)

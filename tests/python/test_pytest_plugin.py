@@ -1,0 +1,90 @@
+"""The pytest plugin, on suites that know what they allocate."""
+import subprocess
+import sys
+
+import pytest
+
+SUITE = """
+import pytest
+from memray._test import MemoryAllocator
+
+def leak(size):
+    MemoryAllocator().valloc(size)
+
+def test_small():
+    leak(1000)
+
+def test_large():
+    leak(50_000_000)
+
+@pytest.mark.limit_memory("10 MB")
+def test_within_limit():
+    leak(1_000_000)
+
+@pytest.mark.limit_memory("10 MB")
+def test_over_limit():
+    leak(20_000_000)
+
+@pytest.mark.limit_leaks("1 MB")
+def test_leaks():
+    leak(3_000_000)
+
+@pytest.mark.limit_leaks("1 MB", filter_fn=lambda stack: all(frame[0] != "leak" for frame in stack))
+def test_leaks_that_do_not_count():
+    leak(3_000_000)
+
+@pytest.mark.limit_memory("10 MB")
+def test_fails_of_itself():
+    assert False, "by itself"
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_with_parameters(size, tmp_path):
+    leak(size)
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "test_suite.py").write_text(SUITE)
+
+    def run_pytest(*arguments):
+        command = [sys.executable, "-m", "pytest", "-p", "memray.pytest_plugin", "-p", "no:cacheprovider", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        return done.stdout
+
+    return run_pytest
+
+
+def failed(output):
+    return {line.split("::")[1].split()[0] for line in output.splitlines() if line.startswith("FAILED")}
+
+
+def test_limits(run):
+    output = run("-rf")
+    assert failed(output) == {"test_over_limit", "test_leaks", "test_fails_of_itself"}
+    assert "Test is using 20.0" in output and "limit of 10.486MB" in output
+    assert "leak:" in output
+    assert "MEMRAY REPORT" not in output
+
+
+def test_summary_and_captures(run, tmp_path):
+    output = run("--memray", "--memray-bin-path=captures", "--memray-tests=2")
+    report = output[output.index("MEMRAY REPORT") :]
+    told = [line.split("::")[1].split()[0] for line in report.splitlines() if line.startswith("Allocation results for")]
+    assert told == ["test_large", "test_over_limit"]
+    assert "Total memory allocated: 50.0" in report
+    names = {path.name for path in (tmp_path / "captures").iterdir()}
+    assert len(names) == 9 and "test_suite.py-test_large.bin" in names
+
+
+def test_under_xdist(run):
+    pytest.importorskip("xdist")
+    output = run("--memray", "-n2", "-rf", "--memray-tests=1")
+    assert failed(output) == {"test_over_limit", "test_leaks", "test_fails_of_itself"}
+    assert "Allocation results for test_suite.py::test_large" in output
+
+
+@pytest.mark.parametrize("marker", ["limit_memory('much')", "limit_memory('1 MB', 2)"])
+def test_limits_that_make_no_sense(run, tmp_path, marker):
+    (tmp_path / "test_suite.py").write_text(f"import pytest\n@pytest.mark.{marker}\ndef test_it(): pass\n")
+    assert "ValueError" in run()
