@@ -102,8 +102,11 @@ class TimeColumnReader {
     if (in_.at_end()) return;
     const std::uint64_t gap = in_.varint();
     next_units_ = static_cast<std::int64_t>(apply_delta(static_cast<std::uint64_t>(units_), in_.varint()));
+    if (next_units_ < -kMost || next_units_ > kMost) in_.fail();  // would be no number of nanoseconds
     if (in_.ok()) at_ = event + gap;
   }
+
+  static constexpr std::int64_t kMost = INT64_MAX / 1'000'000;
 
   ByteReader in_;
   std::uint64_t at_ = 0;

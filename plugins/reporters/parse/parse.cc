@@ -4,20 +4,23 @@
 // with 0x, bare words (allocators, kinds), or text in double quotes with JSON's escapes; no line break is ever inside a
 // line.
 //
-//   HEADER            first line: about the recording; keys that the recorder adds to the capture come last
-//   PROCESS           process= pid= parent_pid= time_ns= command_line=
-//   THREAD            tid= process= number= os_tid= name=
-//   MODULE            module= process= start= end= file_offset= build_id= path=
-//   FRAME             frame= kind=python entry= line= function= file=      or      frame= kind=native address=
-//   [module=] LOCATION          frame= line= function= file=   of the native frame above, innermost inlined function
-//   first STACK             stack= parent= frame= depth=   frame is the innermost; stack 0 is the empty one SITE site=
-//   tid= allocator= stack= native_stack= size= ALLOCATION        number= time_ns= tid= address= size= allocator= stack=
-//   native_stack= site= DEALLOCATION      number= time_ns= tid= address= size= allocator= site=     of allocation
-//   `number`, made at `site` PARTIAL_DEALLOCATION  the same with pieces=: how many pieces mapping `number` is in now
-//   UNKNOWN_DEALLOCATION  time_ns= tid= address= size= allocator=     of memory from before the recording
-//   PROCESS_EXEC, PROCESS_EXIT    time_ns= process=     takes all that the process still has
-//   MEMORY_SAMPLE     time_ns= process= rss= heap=
-//   TRAILER           last line: totals, and what damage the file has
+// clang-format off
+//   HEADER                first line: about the recording; keys that the recorder adds to the capture come last
+//   PROCESS               process= pid= parent_pid= time_ns= command_line=
+//   THREAD                tid= process= number= os_tid= name=
+//   MODULE                module= process= start= end= file_offset= build_id= path=
+//   FRAME                 frame= kind=python entry= line= function= file=   or   frame= kind=native address= [module=]
+//   LOCATION              frame= line= function= file=   of the native frame above, innermost inlined function first
+//   STACK                 stack= parent= frame= depth=   frame is the innermost; stack 0 is the empty one
+//   SITE                  site= tid= allocator= stack= native_stack= size=
+//   ALLOCATION            number= time_ns= tid= address= size= allocator= stack= native_stack= site=
+//   DEALLOCATION          number= time_ns= tid= address= size= allocator= site=   of allocation `number`, made at `site`
+//   PARTIAL_DEALLOCATION  the same with pieces=: how many pieces mapping `number` is in now
+//   UNKNOWN_DEALLOCATION  time_ns= tid= address= size= allocator=   of memory from before the recording
+//   PROCESS_EXEC, PROCESS_EXIT   time_ns= process=   takes all that the process still has
+//   MEMORY_SAMPLE         time_ns= process= rss= heap=
+//   TRAILER               last line: totals, and what damage the file has
+// clang-format on
 //
 // Definitions come before events; samples stand among the events at their time.
 

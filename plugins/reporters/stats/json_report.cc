@@ -67,7 +67,7 @@ std::string metadata_json(const Capture& capture, const Statistics& statistics) 
   add("python_allocator", json_string(metadata.python_allocator.empty() ? "unknown" : metadata.python_allocator));
   add("has_native_traces", boolean(metadata.native_traces));
   add("trace_python_allocators", boolean(metadata.trace_python_allocators));
-  add("file_format", "0", true);  // all allocations, rather than aggregated ones
+  add("file_format", metadata.aggregated ? "1" : "0", true);
   return json + "  }";
 }
 

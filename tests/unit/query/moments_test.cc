@@ -2,6 +2,7 @@
 
 #include <deque>
 
+#include "capture/columns.h"
 #include "random_program.h"
 
 namespace memray::test {
@@ -209,6 +210,14 @@ TEST_CASE("processes add up at each moment, until their last sample") {
   REQUIRE(fewer[0].rss == 2200);
   REQUIRE(fewer[0].heap == 5);
   REQUIRE(fewer[0].time == after(10));
+}
+
+TEST_CASE("times that are no number of nanoseconds are damage") {
+  format::ByteWriter bytes;
+  bytes.varint(0);
+  bytes.varint(format::zigzag(std::int64_t{1} << 52));
+  const format::TimeColumnReader times(bytes.bytes());
+  REQUIRE(!times.ok());
 }
 
 }  // namespace memray::test

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Fuzzes the capture reader and the queries with libFuzzer under AddressSanitizer and UndefinedBehaviorSanitizer:
+#
+#   scripts/fuzz.sh [SECONDS]     default 60; the corpus grows in build/fuzz/corpus
+#
+# What it finds goes to build/fuzz/found. Put it into tests/fuzz/corpus, which the test fuzz-replay goes through.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+scripts/install-deps.sh clang-14 libclang-rt-14-dev
+
+seconds=${1:-60}
+build=build/fuzz
+mkdir -p $build/objects $build/corpus $build/found
+flags=(-std=c++20 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+  -Icore -Icore/include -DFMT_SHARED)
+launcher=$(command -v ccache || true)
+export launcher
+sources=(core/types.cc core/capture/*.cc core/query/*.cc tests/fuzz/{libfuzzer,structure,target}.cc)
+printf '%s\0' "${sources[@]}" | xargs -0 -P 2 -I{} bash -c '
+  object='$build'/objects/$(tr / _ <<<"$1").o
+  if [ ! -e "$object" ] || [ -n "$(find core tests/fuzz -name "*.h" -newer "$object" -print -quit)" ] || [ "$1" -nt "$object" ]; then
+    $launcher clang++-14 "${@:2}" -c "$1" -o "$object"
+  fi' _ {} "${flags[@]}"
+clang++-14 -fsanitize=fuzzer,address,undefined $build/objects/*.o -o $build/reader -lzstd -lfmt
+
+cmake --build build/release --target fuzz-replay >/dev/null
+build/release/tests/fuzz-replay --seeds $build/seeds >/dev/null
+exec $build/reader $build/corpus tests/fuzz/corpus $build/seeds -max_total_time="$seconds" -max_len=65536 -timeout=20 \
+  -rss_limit_mb=2048 -artifact_prefix=$build/found/ -print_final_stats=1
