@@ -9,6 +9,7 @@
 #include <capture/matcher.h>
 #include <memray/text.h>
 
+#include <bit>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -83,12 +84,18 @@ class Recording {
     });
   }
 
+  StackId called(StackId caller, const Call& call) {
+    const Frame frame = {.location = {string(call.function), string(call.file), call.line}};
+    return definitions_.add_stack(caller, definitions_.add_frame(frame));
+  }
+
   std::uint64_t allocate(const CallStack& calls, std::uint64_t size, std::uint32_t thread = 0) {
     StackId stack = kNoStack;
-    for (const Call& call : calls) {
-      const Frame frame = {.location = {string(call.function), string(call.file), call.line}};
-      stack = definitions_.add_stack(stack, definitions_.add_frame(frame));
-    }
+    for (const Call& call : calls) stack = called(stack, call);
+    return allocate(stack, size, thread);
+  }
+
+  std::uint64_t allocate(StackId stack, std::uint64_t size, std::uint32_t thread = 0) {
     const std::uint64_t address = next_address_;
     next_address_ += (size + 31) & ~std::uint64_t{15};
     matcher_.allocate({.process = process_,
@@ -317,14 +324,22 @@ void record_deep(Recording& recording, std::map<std::string, Truth>& views) {
 // A binary tree of calls, every leaf at the end of a chain of its own.
 void record_huge(Recording& recording) {
   constexpr std::uint32_t kForks = 20;
-  std::mt19937 random(1);
-  for (std::uint32_t leaf = 0; leaf < 1'000'000; ++leaf) {
-    CallStack stack;
-    for (std::uint32_t depth = 0; depth < 30; ++depth) {
-      const std::uint32_t branch = depth < kForks ? (leaf >> (kForks - 1 - depth)) & 1 : 0;
-      stack.push_back({"level_" + std::to_string(depth), kApp, 1 + branch});
+  constexpr std::uint32_t kDepth = 30;
+  std::vector<Call> calls[2];
+  for (std::uint32_t depth = 0; depth < kDepth; ++depth) {
+    for (const std::uint32_t branch : {0u, 1u}) {
+      calls[branch].push_back({"level_" + std::to_string(depth), kApp, 1 + branch});
     }
-    recording.allocate(stack, 16 + random() % 4096);
+  }
+  std::mt19937 random(1);
+  std::vector<StackId> stacks(kDepth + 1, kNoStack);  // of the leaf before, outermost first
+  for (std::uint32_t leaf = 0; leaf < 1'000'000; ++leaf) {
+    const auto changed = static_cast<std::uint32_t>(std::bit_width(leaf == 0 ? ~0u >> 12 : leaf ^ (leaf - 1)));
+    for (std::uint32_t depth = kForks - changed; depth < kDepth; ++depth) {
+      const std::uint32_t branch = depth < kForks ? (leaf >> (kForks - 1 - depth)) & 1 : 0;
+      stacks[depth + 1] = recording.called(stacks[depth], calls[branch][depth]);
+    }
+    recording.allocate(stacks.back(), 16 + random() % 4096);
   }
 }
 
