@@ -1,7 +1,8 @@
 // Writes a capture that looks like that of a real program, and beside it what a flame graph of it must show, added up
-// here and not by any code of memray: write-capture CAPTURE TRUTH [shop|deep|huge|wide]
+// here and not by any code of memray: write-capture CAPTURE TRUTH [shop|grown|deep|huge|wide]
 //
 //   shop   a Python program with imports, packages, native threads, names in several scripts and names that are HTML
+//   grown  the same shop after some weeks: one cache is gone, another grew, and lines have moved
 //   deep   a recursion of 3000 frames
 //   huge   a million distinct stacks
 //   wide   as many functions that allocate as no table shows
@@ -264,9 +265,22 @@ std::vector<Work> shop() {
   };
 }
 
-void record_shop(Recording& recording, std::map<std::string, Truth>& views, History& history) {
+std::vector<Work> grown_shop() {
+  std::vector<Work> works = shop();
+  std::erase_if(works, [](const Work& work) { return !work.stack.empty() && work.stack.back().function == "cache"; });
+  for (Work& work : works) {
+    for (Call& call : work.stack) {
+      if (call.file == kApp) call.line += 7;
+    }
+    if (!work.stack.empty() && work.stack.back().function == "compress") work.times *= 5;
+  }
+  works.push_back({{works.front().stack[0], works.front().stack[1], {"remember", kApp, 140}}, 1 << 20, 14, 0, true});
+  return works;
+}
+
+void record_shop(Recording& recording, const std::vector<Work>& works, std::map<std::string, Truth>& views,
+                 History& history) {
   std::mt19937 random(20);
-  const std::vector<Work> works = shop();
   for (const Work& work : works) history.stacks.push_back(work.stack);
   std::vector<std::pair<std::size_t, int>> left;  // what is to be done, and how many times
   for (std::size_t i = 0; i < works.size(); ++i) left.emplace_back(i, works[i].times);
@@ -353,7 +367,7 @@ void record_wide(Recording& recording) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fputs("usage: write-capture CAPTURE TRUTH [shop|deep|huge|wide]\n", stderr);
+    std::fputs("usage: write-capture CAPTURE TRUTH [shop|grown|deep|huge|wide]\n", stderr);
     return 2;
   }
   const std::string kind = argc > 3 ? argv[3] : "shop";
@@ -367,7 +381,7 @@ int main(int argc, char** argv) {
   } else if (kind == "wide") {
     record_wide(recording);
   } else {
-    record_shop(recording, views, history);
+    record_shop(recording, kind == "grown" ? grown_shop() : shop(), views, history);
   }
   recording.finish();
   write_truth(argv[2], views, history);

@@ -9,6 +9,7 @@
 #include <ostream>
 #include <ranges>
 
+#include "difference.h"
 #include "rows.h"
 
 namespace memray::diff_report {
@@ -152,6 +153,16 @@ void print_text(const ReportContext& context, const Compared& compared, const st
     table.line("\nNothing grew or shrank.");
 }
 
+int write_html(ReportContext& context, const Compared& compared) {
+  const Side before = compared.before();
+  const Side after = compared.after();
+  const html::PageOptions options = html::page_options(context);
+  flamegraph::write_difference(context.output(), {before.capture, before.snapshot}, {after.capture, after.snapshot},
+                               context.selection(), options);
+  context.commit_output();
+  return 0;
+}
+
 class DiffReport final : public Reporter {
   void declare(ReporterOptions& options) const override {
     options.captures(1, 2);
@@ -163,11 +174,18 @@ class DiffReport final : public Reporter {
     options.integer("max-rows", 'r', 0, 0, std::numeric_limits<std::int32_t>::max(),
                     "Rows to show of what grew, and of what shrank; 0: 20 of them, all with --json");
     options.flag("json", '\0', "Print JSON");
+    options.flag("html", '\0', "Write a flame graph of what grew and what shrank as one self-contained HTML file");
+    options.exclusive({"json", "html"});
+    options.output_file(".html");
+    html::declare_page_options(options);
   }
 
   int run(ReportContext& context) override {
-    const Compared compared(context);
     const std::string by = context.text("by");
+    if (context.flag("html") && by != "stack") throw ReportUsageError("--html compares stacks: leave out --by");
+    if (!context.flag("html") && context.given("output")) throw ReportUsageError("--output is for --html");
+    const Compared compared(context);
+    if (context.flag("html")) return write_html(context, compared);
     std::vector<Row> rows = rows_by(by, compared.before(), compared.after());
     auto most = static_cast<std::size_t>(context.integer("max-rows"));
     if (!context.flag("json")) {

@@ -46,17 +46,22 @@ void add_shape(Json& json, const Tree& tree, FrameList& frames, bool threads) {
   json.field("limit", static_cast<std::uint64_t>(tree.limit * 1e6 + 0.5));  // millionths
 }
 
-void add_tree(Json& json, std::string_view name, const Tree& tree, FrameList& frames, bool threads) {
+void add_tree(Json& json, std::string_view name, const Tree& tree, FrameList& frames, bool threads, bool difference) {
   const std::vector<Sums> own = own_sums(tree);
   json.key(name);
   json.open('{');
   add_shape(json, tree, frames, threads);
   json.field("bytes", pack(own, [](const Sums& sums) { return sums.bytes; }));
   json.field("count", pack(own, [](const Sums& sums) { return sums.count; }));
+  if (difference) {
+    json.field("bytesBefore", pack(own, [](const Sums& sums) { return sums.bytes_before; }));
+    json.field("countBefore", pack(own, [](const Sums& sums) { return sums.count_before; }));
+  }
   json.close('}');
 }
 
-void add_tree(Json& json, std::string_view name, const TemporalTree& tree, FrameList& frames, bool threads) {
+void add_tree(Json& json, std::string_view name, const TemporalTree& tree, FrameList& frames, bool threads,
+              bool /*difference*/) {
   json.key(name);
   json.open('{');
   add_shape(json, tree.tree, frames, threads);
@@ -111,10 +116,11 @@ void write_page(std::ostream& out, const Page& page, html::SourceLines& sources)
   json.open('{');
   add_chrome(json, page.chrome);
   json.field("inverted", page.inverted);
+  json.field("difference", page.difference);
   json.field("sourceLink", page.source_link);
   const auto add_trees = [&](const auto& all, const auto& without_imports) {
-    add_tree(json, "tree", all, frames, threads);
-    if (without_imports) add_tree(json, "withoutImports", *without_imports, frames, threads);
+    add_tree(json, "tree", all, frames, threads, page.difference);
+    if (without_imports) add_tree(json, "withoutImports", *without_imports, frames, threads, page.difference);
   };
   if (page.temporal) {
     add_trees(page.temporal->all, page.temporal->without_imports);

@@ -25,6 +25,7 @@ struct TemporalTrees;
 struct Page {
   html::Chrome chrome;
   bool inverted = false;
+  bool difference = false;  // the tree has sums before, too
   const FrameTable* frames = nullptr;
   Tree tree;
   // Only where hiding the import system is more than leaving nodes away: in an inverted graph.

@@ -10,6 +10,7 @@ import type { Frame } from "../../../plugins/reporters/html_common/web/src/repor
 import { unpack, unpackSigned } from "../../../plugins/reporters/html_common/web/src/unpack";
 import { unpackTree } from "../../../plugins/reporters/flamegraph/web/src/data";
 import type { RawTree } from "../../../plugins/reporters/flamegraph/web/src/data";
+import { changeColour, differenceFigures, growth, withDifferences } from "../../../plugins/reporters/flamegraph/web/src/difference";
 import { grouping } from "../../../plugins/reporters/flamegraph/web/src/grouping";
 import { boxes, nodeAt, starts, windowOf } from "../../../plugins/reporters/flamegraph/web/src/layout";
 import { move } from "../../../plugins/reporters/flamegraph/web/src/navigation";
@@ -333,4 +334,18 @@ test("rows of a table", () => {
   assert.equal(names(filtered(rows, { allocator: "mmap" })), "a");
   assert.equal(names(filtered(rows, { kind: "program" })), "ba");
   assert.deepEqual(totalsOf(rows), { bytes: 19, count: 3 });
+});
+
+test("what grew and what shrank", () => {
+  const before = Float64Array.from([0, 0, 40, 50, 0, 30, 5]);
+  const weights = withDifferences({ ...raw.own, bytesBefore: before, countBefore: raw.own.count });
+  const { tree } = makeTree({ ...raw, thread: undefined }, weights);
+  // Nodes by raw number: 1 is what b, c and a itself were: 90 then, 60 now.
+  const node = (id: number) => tree.id.indexOf(id);
+  assert.equal(tree.values.larger[0], 5 + 10 + 40 + 50 + 0 + 30 + 5);
+  assert.equal(tree.values.change[node(1)], 10 + 40);
+  assert.equal(growth(tree, node(1)), -30 / 90);
+  assert.deepEqual(differenceFigures(tree, node(1)).slice(0, 3), [["−30 B", "−33.3 %"], ["90 B", "before"], ["60 B", "after"]]);
+  assert.equal(growth(tree, node(2)), 0);
+  assert.notEqual(changeColour(0.5, "dark"), changeColour(-0.5, "dark"));
 });

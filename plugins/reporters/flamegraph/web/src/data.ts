@@ -8,6 +8,8 @@ export interface PackedTree {
   frame: string;
   bytes?: string; // these two, or intervals
   count?: string;
+  bytesBefore?: string; // of a difference
+  countBefore?: string;
   thread?: string;
   merged: number;
   limit: number; // millionths
@@ -17,6 +19,7 @@ export interface PackedTree {
 export interface Report extends PackedFrames {
   chrome: Chrome;
   inverted: boolean;
+  difference: boolean;
   sourceLink: string;
   tree: PackedTree;
   withoutImports?: PackedTree;
@@ -87,6 +90,9 @@ export function unpackTree(packed: PackedTree): RawTree {
   const depth = new Uint32Array(size);
   const parent = new Uint32Array(size);
   const path: number[] = [];
+  const own: Weights = { bytes: unpack(packed.bytes ?? ""), count: unpack(packed.count ?? "") };
+  if (packed.bytesBefore !== undefined) own.bytesBefore = unpack(packed.bytesBefore);
+  if (packed.countBefore !== undefined) own.countBefore = unpack(packed.countBefore);
   unpack(packed.rise).forEach((rise, i) => {
     path.length -= rise;
     depth[i] = path.length;
@@ -96,7 +102,7 @@ export function unpackTree(packed: PackedTree): RawTree {
   return {
     size, depth, parent, frame,
     thread: packed.thread === undefined ? undefined : unpack(packed.thread),
-    own: { bytes: unpack(packed.bytes ?? ""), count: unpack(packed.count ?? "") },
+    own,
     merged: packed.merged,
     limit: packed.limit / 1e6,
     intervals: unpackIntervals(packed),

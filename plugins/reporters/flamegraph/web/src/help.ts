@@ -41,3 +41,17 @@ export const help: Help = {
     ["?", "this help"],
   ],
 };
+
+export const differenceHelp: Help = {
+  paragraphs: [
+    [
+      "What a box is",
+      "A function, wherever its lines have moved to. Its figure is the change: what it and everything it called held afterwards, less what " +
+        "they held before.",
+    ],
+    ["Widths", "The larger of the two sides, so that what is gone is still to be seen; or one side; or the change alone, whichever way it went."],
+    ["Colour", "Orange grew, blue shrank, grey stayed; the stronger, the more of it is change."],
+    ...help.paragraphs.filter(([title]) => title === "Callers and callees" || title === "What is hidden"),
+  ],
+  keys: help.keys.map(([key, meaning]) => (key === "b, a" ? [key, "widths before, after"] : [key, meaning])),
+};

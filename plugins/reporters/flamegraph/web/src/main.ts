@@ -9,12 +9,13 @@ import { fillSourceLink } from "../../../html_common/web/src/source_link";
 import { cssColour, currentTheme } from "../../../html_common/web/src/theme";
 import { frameColours, legendOf } from "./colours";
 import type { ColourBy } from "./colours";
+import { changeColour, changeLegend, changeText, differenceFigures, differenceMetrics, growth, withDifferences } from "./difference";
 import { slotsOf } from "./data";
 import type { Report, Weights } from "./data";
 import { Graph } from "./graph";
 import type { Picture } from "./graph";
 import type { GroupBy, Grouping } from "./grouping";
-import { help } from "./help";
+import { differenceHelp, help } from "./help";
 import { plainFigures, plainMetrics } from "./metrics";
 import type { Colours } from "./painter";
 import { RangePanel } from "./range_panel";
@@ -28,11 +29,12 @@ import type { Choices } from "./view";
 
 const report = readReport<Report>();
 const view = new View(report);
-const metrics = plainMetrics;
+const metrics = report.difference ? differenceMetrics : plainMetrics;
+const figures = report.difference ? differenceFigures : plainFigures;
 
 const search = element<HTMLInputElement>("search");
 let metric = metrics[0];
-let groups: Grouping = view.grouping("line");
+let groups: Grouping;
 let made: MadeTree;
 let range: RangePanel | undefined; // of a report over time
 
@@ -47,7 +49,8 @@ function choices(): Choices {
 
 function weights(): Weights {
   const raw = view.raw(choices());
-  return range ? range.weights(raw) : raw.own;
+  if (range) return range.weights(raw);
+  return report.difference ? withDifferences(raw.own) : raw.own;
 }
 
 function colours(): Colours {
@@ -62,14 +65,22 @@ function colours(): Colours {
 }
 
 function picture(tree: Tree, { frames }: Grouping): Picture {
-  const colourOf = frameColours(frames, selected("colour") as ColourBy, currentTheme());
+  const by = selected("colour") as ColourBy;
+  const theme = currentTheme();
   const values = tree.values[metric.key];
-  return { tree, frames, values, share: (node) => metric.text(values[node]), colour: (node) => colourOf[tree.frame[node]] };
+  const colourOf = frameColours(frames, by, theme);
+  return {
+    tree,
+    frames,
+    values,
+    share: report.difference ? (node) => changeText(tree, node) : (node) => metric.text(values[node]),
+    colour: by === "change" ? (node) => changeColour(growth(tree, node), theme) : (node) => colourOf[tree.frame[node]],
+  };
 }
 
 function factsOf(tree: Tree, { frames }: Grouping, node: number): Facts {
   const thread = report.threads.length > 0 && node > 0 ? report.threads[tree.thread[node]] : undefined;
-  return { frame: frames[tree.frame[node]], figures: plainFigures(tree, node), thread };
+  return { frame: frames[tree.frame[node]], figures: figures(tree, node), thread };
 }
 
 function showDetails(facts: Facts): void {
@@ -156,7 +167,15 @@ function refresh(): void {
 }
 
 function fillTotals(): void {
-  const { bytes, count } = made.tree.values;
+  const { bytes, count, bytesBefore } = made.tree.values;
+  if (report.difference) {
+    fillHeadline([
+      ["before", format.bytes(bytesBefore[0])],
+      ["after", format.bytes(bytes[0])],
+      ["change", changeText(made.tree, 0)],
+    ]);
+    return;
+  }
   const [held, allocations] = heldNames[report.chrome.view];
   fillHeadline([
     [range?.moment ?? held, format.bytes(bytes[0])],
@@ -177,8 +196,11 @@ function fillStatistics(): void {
 
 function fillLegend(): void {
   const shown = Array.from(new Set(made.tree.frame), (frame) => groups.frames[frame]);
+  const by = selected("colour") as ColourBy;
+  const theme = currentTheme();
+  const legend = by === "origin" ? legendOf(shown, theme) : by === "change" ? changeLegend(theme) : [];
   element("kinds").replaceChildren(
-    ...(selected("colour") === "module" ? [] : legendOf(shown, currentTheme())).map(([colour, name]) => {
+    ...legend.map(([colour, name]) => {
       const item = make("li");
       const swatch = make("span", "", "swatch");
       swatch.style.background = colour;
@@ -234,13 +256,18 @@ function openSandwich(): void {
   if (!view.frames[frame].special) go(`of=${frame}`);
 }
 
+if (report.difference) {
+  addOption("colour", "by change", "change");
+  element<HTMLSelectElement>("colour").value = "change";
+  element("group").querySelector("option[value=line]")!.remove();
+}
 for (const { key, label } of metrics) addRadio(element("metrics"), "metric", key, label);
 if (report.threads.length > 1) {
   element("thread-field").hidden = false;
   addOption("thread", "all", "");
   report.threads.forEach((label, i) => addOption("thread", label, String(i)));
 }
-const memory = setUpChrome(report.chrome, help, repaint);
+const memory = setUpChrome(report.chrome, report.difference ? differenceHelp : help, repaint);
 const slots = slotsOf(report);
 if (slots) range = new RangePanel(slots, memory, refresh);
 graph.setColours(colours()); // now of the theme in use
@@ -262,8 +289,8 @@ element("sandwich").addEventListener("click", openSandwich);
 window.addEventListener("hashchange", followAddress);
 setUpKeys({
   Escape: () => go(""),
-  b: () => setMetric("bytes"),
-  a: () => setMetric("count"),
+  b: () => setMetric(metrics[report.difference ? 2 : 0].key),
+  a: () => setMetric(metrics[1].key),
   c: openSandwich,
   f: () => setFlames(checkedValue("direction") === "icicle"),
 });

@@ -63,6 +63,7 @@ export function setUpMemory(chrome: Chrome): MemoryPanel {
   const strip = element("memory");
   const small = element<HTMLCanvasElement>("memory-chart");
   strip.hidden = curve.time.length < 2;
+  element("memory-button").hidden = strip.hidden;
   const large = element<HTMLCanvasElement>("memory-large");
   const dialog = element<HTMLDialogElement>("memory-dialog");
   let marks: Partial<ChartOptions> = chrome.view === "peak" ? { peak: chrome.shownAt } : {};
