@@ -87,6 +87,7 @@ bool Collector::drain(bool last) {
   for (Image& image : images_) {
     if (!image.ended && image.probe.gone()) gone.push_back(&image);
   }
+  session_.control().tick.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t now = session_.now();
   clock_.adjust(now);
   streams_.note_positions(false);

@@ -1,9 +1,8 @@
 // The hot path: from a hook's call to words in a chunk.
 //
-// An allocation costs: one thread-local load, two tests, a time stamp (10 ns on the machines measured, most of the
-// total), the unwinder's verification of the last stack, three stores and a release store. Nothing is locked, no system
-// call is made, and all that can be slow (a new thread, a full chunk, a signal handler's allocation in the middle of
-// ours) is out of line.
+// An allocation costs: one thread-local load, two tests, a time stamp (see stamp_of), the unwinder's verification of the
+// last stack, three stores and a release store. Nothing is locked, no system call is made, and all that can be slow (a
+// new thread, a full chunk, a signal handler's allocation in the middle of ours) is out of line.
 //
 // Stacks are written as changes. The unwinder says how many outer frames are the same as at this thread's last record;
 // the collector, which reads a thread's items in order, keeps the rest. So the target needs no table of stacks.
@@ -19,10 +18,11 @@ using session::Item;
 
 #define MEMRAY_COLD __attribute__((noinline, cold))
 
-constexpr std::uint64_t stamped(std::uint8_t item, std::uint64_t stamp) { return item | stamp << 8; }
-constexpr std::uint64_t stamped(Item item, memray_allocator kind, std::uint64_t stamp) {
-  return static_cast<std::uint64_t>(item) | static_cast<std::uint64_t>(kind) | stamp << 8;
+constexpr std::uint64_t of_kind(Item item, memray_allocator kind) {
+  return static_cast<std::uint64_t>(item) | static_cast<std::uint64_t>(kind);
 }
+
+inline constexpr std::uint64_t kNow = ~std::uint64_t{0};
 
 // A change that does not fit what is left of the chunk is written in several items.
 MEMRAY_COLD bool write_long_change(Thread* thread, std::uint32_t kind, const memray_stack_change& change) {
@@ -75,12 +75,15 @@ inline void put(Thread* thread, const std::uint64_t (&words)[N]) {
   commit(thread);
 }
 
-// Writes one item, with the stack of the moment if `Stacked`.
+// Writes one item, with the stack of the moment if `Stacked`. It is stamped with `before`, taken before a call that has
+// returned now, unless that is in the future: what was taken in an earlier session means nothing in this one.
 template <bool Stacked, std::uint32_t N>
-inline void record(const std::uint64_t (&words)[N], void* frame) {
+inline void record(std::uint64_t (&&words)[N], void* frame, std::uint64_t before = kNow) {
   bool interrupted;
   Thread* thread = enter(interrupted);
   if (__builtin_expect(!thread, false)) return;
+  const std::uint64_t latest = stamp_of(thread);
+  words[0] |= (before < latest ? before : latest) << 8;
   if (__builtin_expect(interrupted, false)) return add_pending(thread, words, N);
   if (__builtin_expect((!Stacked || write_stacks(thread, frame)) && reserve(thread, N), true)) {
     put(thread, words);
@@ -90,36 +93,37 @@ inline void record(const std::uint64_t (&words)[N], void* frame) {
   leave(thread);
 }
 
-std::uint64_t stamp() { return now(); }
-
-// A stamp taken before a call that has returned now. What was taken in an earlier session means nothing in this one.
-std::uint64_t earlier(std::uint64_t before) {
-  const std::uint64_t latest = now();
-  return before < latest ? before : latest;
+std::uint64_t stamp() {
+  bool interrupted;
+  Thread* thread = enter(interrupted);
+  if (__builtin_expect(!thread, false)) return now();
+  const std::uint64_t result = stamp_of(thread);
+  if (!interrupted) leave(thread);
+  return result;
 }
 
 void allocated(memray_allocator kind, std::uintptr_t address, std::size_t size, void* frame) {
-  record<true>({stamped(Item::kAllocation, kind, now()), address, size}, frame);
+  record<true>({of_kind(Item::kAllocation, kind), address, size}, frame);
 }
 
 void deallocating(memray_allocator kind, std::uintptr_t address, void*) {
-  record<false>({stamped(Item::kDeallocation, kind, now()), address}, nullptr);
+  record<false>({of_kind(Item::kDeallocation, kind), address}, nullptr);
 }
 
 void reallocated(memray_allocator kind, std::uint64_t before, std::uintptr_t old_address, std::uintptr_t address,
                  std::size_t size, void* frame) {
   const auto undo = kind == MEMRAY_PYMALLOC_REALLOC ? MEMRAY_PYMALLOC_FREE : MEMRAY_FREE;
-  if (old_address) record<false>({stamped(Item::kDeallocation, undo, earlier(before)), old_address}, nullptr);
-  if (address) record<true>({stamped(Item::kAllocation, kind, now()), address, size}, frame);
+  if (old_address) record<false>({of_kind(Item::kDeallocation, undo), old_address}, nullptr, before);
+  if (address) record<true>({of_kind(Item::kAllocation, kind), address, size}, frame);
 }
 
 void mapped(std::uintptr_t address, std::size_t length, int flags, int fd, void* frame) {
   const std::uint64_t how = static_cast<std::uint32_t>(flags) | std::uint64_t{static_cast<std::uint32_t>(fd)} << 32;
-  record<true>({stamped(Item::kMapping, now()), address, length, how}, frame);
+  record<true>({Item::kMapping, address, length, how}, frame);
 }
 
 void unmapped(std::uint64_t before, std::uintptr_t address, std::size_t length, void*) {
-  record<false>({stamped(Item::kUnmapping, earlier(before)), address, length}, nullptr);
+  record<false>({Item::kUnmapping, address, length}, nullptr, before);
 }
 
 void remapped(std::uint64_t before, std::uintptr_t old_address, std::size_t old_length, std::uintptr_t address,
@@ -143,11 +147,11 @@ void objects_changed() {
 }
 
 void executing() {
-  if (process.session && sys::getpid() == process.pid) record<false>({stamped(Item::kExec, now())}, nullptr);
+  if (process.session && sys::getpid() == process.pid) write_mark(Item::kExec);
 }
 
 void exec_failed() {
-  if (process.session && sys::getpid() == process.pid) record<false>({stamped(Item::kExecFailed, now())}, nullptr);
+  if (process.session && sys::getpid() == process.pid) write_mark(Item::kExecFailed);
 }
 
 }  // namespace
@@ -158,6 +162,7 @@ void announce_modules() {
   Thread* thread = enter();
   if (!thread) return;
   const bool unloaded = tell_modules();
+  thread->stamps_left = 0;  // the list holds for what is stamped later
   leave(thread);
   if (unloaded) process.epoch.fetch_add(1, std::memory_order_acq_rel);
 }
@@ -172,8 +177,8 @@ std::uint32_t set_quiet(std::uint32_t quiet) {
   return before;
 }
 
-void write_mark(std::uint8_t item) { record<false>({stamped(item, now())}, nullptr); }
-void write_mark_with_stack(std::uint8_t item, void* frame) { record<true>({stamped(item, now())}, frame); }
+void write_mark(std::uint8_t item) { record<false>({item}, nullptr); }
+void write_mark_with_stack(std::uint8_t item, void* frame) { record<true>({item}, frame); }
 
 const memray_recorder& recorder_interface() {
   static memray_recorder interface = {

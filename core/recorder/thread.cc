@@ -91,6 +91,7 @@ void enter_session(Thread* thread, std::atomic<Thread*>* threads, std::uint32_t 
   thread->chunk = nullptr;
   thread->cursor = thread->end = nullptr;
   thread->sequence = 0;
+  thread->stamps_left = 0;
   thread->pending = 0;
   thread->os_tid = sys::gettid();
   thread->pthread = pthread_self();
@@ -154,6 +155,7 @@ void reset_threads_in_child() {
   all.store(nullptr);
   spare.store(nullptr);
   process.inside.store(0);
+  process.threaded.store(false, std::memory_order_relaxed);
   if (is_mark(thread)) return;
   thread->next = nullptr;
   thread->busy = 0;
@@ -202,6 +204,13 @@ bool enter_slow(Thread* thread) {
   if (catch_up(thread)) return true;
   thread->busy = 0;
   return false;
+}
+
+std::uint64_t look_at_clock(Thread* thread) {
+  constexpr std::uint32_t kItemsPerLook = 16;
+  thread->tick = process.control->tick.load(std::memory_order_relaxed);
+  thread->stamps_left = kItemsPerLook - 1;
+  return thread->stamp = now();
 }
 
 void renew_thread(Thread* thread) {

@@ -180,6 +180,9 @@ struct Control {
   std::uint32_t answer_is_error;
   char answer[512];
 
+  // Counts the collector's looks at the chunks.
+  alignas(64) std::atomic<std::uint32_t> tick;
+
   alignas(64) Image image[kMaxImages];
   char texts[kTextBytes];
 };

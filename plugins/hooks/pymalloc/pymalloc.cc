@@ -40,6 +40,7 @@ constexpr std::size_t kDomains = 3;
 constexpr std::size_t kLayers = 8;
 
 const memray_recorder* recorder = nullptr;
+const volatile std::uint32_t* recording_word = nullptr;
 AccessAllocator get_allocator = nullptr;
 AccessAllocator set_allocator = nullptr;
 PythonAllocator below[kLayers][kDomains];
@@ -51,7 +52,7 @@ inline std::uintptr_t word(const void* p) { return reinterpret_cast<std::uintptr
 // Marks the calling thread as inside an allocator, unless nothing is to be recorded.
 class Inside {
  public:
-  Inside() : word_(memray_inside(recorder)), outermost_(*recorder->recording != 0 && *word_ == 0) {
+  Inside() : word_(memray_inside(recorder)), outermost_(*recording_word != 0 && *word_ == 0) {
     if (outermost_) *word_ = 1;
   }
   bool is_recorded() const { return outermost_; }
@@ -174,6 +175,7 @@ void redirect_all() {
 const char* attach(const memray_recorder* offered) {
   if (offered->size < sizeof(memray_recorder)) return "the recorder is older than the pymalloc hooks";
   recorder = offered;
+  recording_word = offered->recording;
   return nullptr;
 }
 

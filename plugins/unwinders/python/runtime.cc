@@ -6,11 +6,11 @@
 namespace memray::python {
 
 const memray_unwinder_host* host = nullptr;
+std::atomic<const Runtime*> active{nullptr};
 
 namespace {
 
 Runtime the_runtime;
-std::atomic<const Runtime*> active{nullptr};
 std::atomic<bool> looking{false};
 bool settled = false;  // found, for better or worse
 
@@ -128,8 +128,6 @@ void look(Runtime& runtime) {
 }
 
 }  // namespace
-
-const Runtime* active_runtime() { return active.load(std::memory_order_acquire); }
 
 const Runtime* find_runtime() {
   if (looking.exchange(true, std::memory_order_acquire)) return active_runtime();

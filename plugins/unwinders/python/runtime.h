@@ -6,6 +6,7 @@
 
 #include <memray/unwinder.h>
 
+#include <atomic>
 #include <cstdint>
 
 namespace memray::python {
@@ -79,8 +80,10 @@ struct Runtime {
 // Set by the plugin's attach, before any other function of it runs.
 extern const memray_unwinder_host* host;
 
+extern std::atomic<const Runtime*> active;
+
 // The runtime whose stacks are being reported, or nullptr.
-const Runtime* active_runtime();
+inline const Runtime* active_runtime() { return active.load(std::memory_order_acquire); }
 
 // Looks for a CPython. Once found, later calls do nothing; a CPython that cannot be read is warned about once.
 const Runtime* find_runtime();
