@@ -39,6 +39,20 @@ class Finder {
   const Installation& installation_;
 };
 
+// Allocators with functions of their own, which a program that mentions them is taken to call.
+struct Allocator {
+  const char* backend;
+  bool (*is_own)(std::string_view function);
+};
+constexpr Allocator kAllocators[] = {
+    {"jemalloc",
+     [](std::string_view name) {
+       return name == "mallocx" || name == "dallocx" || name == "sdallocx" || name.starts_with("je_malloc");
+     }},
+    {"mimalloc", [](std::string_view name) { return name.starts_with("mi_malloc") || name.starts_with("mi_heap_"); }},
+    {"tcmalloc", [](std::string_view name) { return name == "tc_malloc" || name == "tc_new" || name == "tc_free"; }},
+};
+
 // A program that brings its own malloc comes first in the order in which symbols are looked up: nothing that is
 // preloaded gets between it and its callers.
 bool exports_malloc(const std::filesystem::path& program) {
@@ -47,10 +61,16 @@ bool exports_malloc(const std::filesystem::path& program) {
   return elf && elf->find_symbol("malloc").has_value();
 }
 
-std::string default_hooks(const Finder& finder, const Target& target) {
+std::vector<std::string> default_hooks(const Finder& finder, const Target& target) {
   const bool plt = finder.has(PluginKind::hooks, "plt");
-  if (plt && (exports_malloc(target.image) || !finder.has(PluginKind::hooks, "preload"))) return "plt";
-  return "preload";
+  const bool preload = finder.has(PluginKind::hooks, "preload") && !(plt && exports_malloc(target.image));
+  std::vector<std::string> hooks{plt && !preload ? "plt" : "preload"};
+  int error = 0;
+  const auto elf = ElfFile::open(target.image, error);
+  for (const auto& [backend, is_own] : kAllocators) {
+    if (elf && elf->mentions(is_own) && finder.has(PluginKind::hooks, backend)) hooks.push_back(backend);
+  }
+  return hooks;
 }
 
 std::string default_unwinder(const Finder& finder, const Target& target) {
@@ -62,7 +82,7 @@ std::string default_unwinder(const Finder& finder, const Target& target) {
 
 RunPlugins choose_plugins(const Installation& installation, const RunOptions& options, const Target& target) {
   const Finder finder(installation);
-  auto hooks = options.hooks.empty() ? std::vector{default_hooks(finder, target)} : options.hooks;
+  auto hooks = options.hooks.empty() ? default_hooks(finder, target) : options.hooks;
   if (options.trace_python_allocators && std::find(hooks.begin(), hooks.end(), "pymalloc") == hooks.end())
     hooks.push_back("pymalloc");
   auto unwinders = options.unwinders.empty() ? std::vector{default_unwinder(finder, target)} : options.unwinders;

@@ -124,21 +124,36 @@ std::string ElfFile::interpreter() const {
   return {};
 }
 
-std::optional<std::uint64_t> ElfFile::find_symbol(std::string_view name) const {
-  if (format_ != Format::native) return std::nullopt;
+// Calls visit(symbol, name) for the dynamic symbols until it returns true.
+template <typename Visit>
+void ElfFile::visit_symbols(Visit visit) const {
+  if (format_ != Format::native) return;
   const auto* header = reinterpret_cast<const Elf64_Ehdr*>(bytes_.data());
   const auto sections = table<Elf64_Shdr>(header->e_shoff, header->e_shnum);
   for (const auto& s : sections) {
     if (s.sh_type != SHT_DYNSYM || s.sh_link >= sections.size()) continue;
     const auto strings = table<char>(sections[s.sh_link].sh_offset, sections[s.sh_link].sh_size);
     for (const auto& symbol : table<Elf64_Sym>(s.sh_offset, s.sh_size / sizeof(Elf64_Sym))) {
-      if (symbol.st_shndx == SHN_UNDEF || symbol.st_name >= strings.size()) continue;
+      if (symbol.st_name >= strings.size()) continue;
       const auto rest = strings.subspan(symbol.st_name);
-      if (rest.size() > name.size() && rest[name.size()] == '\0' && std::string_view(rest.data(), name.size()) == name)
-        return symbol.st_value;
+      if (visit(symbol, std::string_view(rest.data(), strnlen(rest.data(), rest.size())))) return;
     }
   }
-  return std::nullopt;
+}
+
+std::optional<std::uint64_t> ElfFile::find_symbol(std::string_view name) const {
+  std::optional<std::uint64_t> found;
+  visit_symbols([&](const Elf64_Sym& symbol, std::string_view candidate) {
+    if (symbol.st_shndx != SHN_UNDEF && candidate == name) found = symbol.st_value;
+    return found.has_value();
+  });
+  return found;
+}
+
+bool ElfFile::mentions(bool (*wanted)(std::string_view)) const {
+  bool found = false;
+  visit_symbols([&](const Elf64_Sym&, std::string_view name) { return found = wanted(name); });
+  return found;
 }
 
 std::span<const std::byte> ElfFile::bytes_at(std::uint64_t address) const {

@@ -37,6 +37,9 @@ class ElfFile {
   // Address of a dynamic symbol defined here.
   std::optional<std::uint64_t> find_symbol(std::string_view name) const;
 
+  // Whether a dynamic symbol for which `wanted(name)` is true is defined or needed here.
+  bool mentions(bool (*wanted)(std::string_view name)) const;
+
   // The bytes that will lie at `address` before relocation, to the end of what the file provides there.
   std::span<const std::byte> bytes_at(std::uint64_t address) const;
   // The address (relative to the load address) that the pointer at `address` will hold; 0 for a null pointer and for
@@ -51,6 +54,8 @@ class ElfFile {
   std::span<const T> table(std::uint64_t offset, std::uint64_t count) const;
   template <typename T>
   std::span<const T> section(std::uint32_t type) const;
+  template <typename Visit>
+  void visit_symbols(Visit visit) const;
 
   std::shared_ptr<const std::byte> mapping_;
   std::span<const std::byte> bytes_;

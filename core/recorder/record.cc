@@ -1,8 +1,8 @@
 // The hot path: from a hook's call to words in a chunk.
 //
-// An allocation costs: one thread-local load, two tests, a time stamp (see stamp_of), the unwinder's verification of the
-// last stack, three stores and a release store. Nothing is locked, no system call is made, and all that can be slow (a
-// new thread, a full chunk, a signal handler's allocation in the middle of ours) is out of line.
+// An allocation costs: one thread-local load, two tests, a time stamp (see stamp_of), the unwinder's verification of
+// the last stack, three stores and a release store. Nothing is locked, no system call is made, and all that can be slow
+// (a new thread, a full chunk, a signal handler's allocation in the middle of ours) is out of line.
 //
 // Stacks are written as changes. The unwinder says how many outer frames are the same as at this thread's last record;
 // the collector, which reads a thread's items in order, keeps the rest. So the target needs no table of stacks.

@@ -14,6 +14,7 @@
 #include "objects.h"
 #include "real.h"
 #include "slots.h"
+#include "unseen.h"
 #include "wrappers.h"
 
 #include <dlfcn.h>
@@ -25,7 +26,10 @@ namespace {
 
 void objects_may_have_changed() {
   const int saved = errno;
-  if (state.recorder && follow_objects()) state.recorder->objects_changed();
+  if (state.recorder && follow_objects()) {
+    warn_of_unseen_allocators();
+    state.recorder->objects_changed();
+  }
   errno = saved;
 }
 

@@ -11,6 +11,9 @@
 // would be seen and others not, while at malloc all are.
 #include "real.h"
 
+#include "slots.h"
+#include "wrappers.h"
+
 #include <errno.h>
 
 namespace memray::hooks {
@@ -19,7 +22,7 @@ void* real_address[kFunctionCount] = {};
 
 namespace {
 
-bool wanted[kFunctionCount] = {};
+Redirection redirections[kFunctionCount];
 bool foreign = false;
 const char* allocator = "";
 
@@ -85,6 +88,8 @@ const char* name_of_allocator(const link_map* object) {
 }
 
 #ifdef MEMRAY_INTERPOSE
+constexpr bool kPatchesAll = false;
+
 // Interposition works if the dynamic linker finds our malloc before all others.
 const char* why_not() {
   const link_map* object = elf::first_object();
@@ -96,6 +101,8 @@ const char* why_not() {
   return "another library's malloc comes before memray's; memray has to be first in LD_PRELOAD, or use --hooks=plt";
 }
 #else
+constexpr bool kPatchesAll = true;
+
 const char* why_not() {
   for (const link_map* object = elf::first_object(); object; object = object->l_next) {
     const elf::Object view = elf::read(object->l_addr, object->l_ld);
@@ -128,20 +135,17 @@ const char* examine_program() {
   allocator = name_of_allocator(malloc.where);
 
   for (std::size_t i = 0; i < kFunctionCount; ++i) {
+    bool wanted = kPatchesAll;
     if (is_operator(i)) {
       const Definition definition = find_from(start, kFunctionNames[i]);
-      wanted[i] =
-          definition.where && !is_cxx_runtime(definition.where) && !ends_its_own_calls_in_malloc(definition.where);
-    } else {
-#ifndef MEMRAY_INTERPOSE
-      wanted[i] = true;
-#endif
+      wanted = definition.where && !is_cxx_runtime(definition.where) && !ends_its_own_calls_in_malloc(definition.where);
     }
+    redirections[i] = {kFunctionNames[i], wanted ? real_address[i] : nullptr, replacement(i), true};
   }
+  redirect(redirections, kFunctionCount);
   return nullptr;
 }
 
-bool is_wanted(std::size_t function) { return wanted[function]; }
 const char* allocator_name() { return allocator; }
 bool allocator_is_foreign() { return foreign; }
 

@@ -33,9 +33,6 @@ inline Signature* real_if_known(Function f) {
 // Called at attach. Returns NULL, or why this backend cannot work here.
 const char* examine_program();
 
-// True if calls of `function` are to be redirected by changing the words that hold its address.
-bool is_wanted(std::size_t function);
-
 // "glibc", "jemalloc", ...: who answers malloc. Valid after examine_program.
 const char* allocator_name();
 

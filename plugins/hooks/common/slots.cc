@@ -11,7 +11,7 @@
 // When. Objects come and go while other threads run. The dynamic linker holds a lock during all of dlopen and dlclose,
 // constructors included; as long as we hold it, every object is either complete or not there. There is no function to
 // take it, but there is a function that calls us back while it does: dlsym runs the resolver of an indirect function
-// under that lock. `memray_loader_lock` is an indirect function whose resolver does our work.
+// under that lock. `memray_loader_lock_BACKEND` is an indirect function whose resolver does our work.
 //
 // What is remembered. Slots, by address, with what was in them. An object that is gone takes its slots along: when the
 // linker's count of unloaded objects has moved, all objects are read again, and a slot is kept only if it is in one
@@ -21,14 +21,16 @@
 
 #include "objects.h"
 #include "page_vector.h"
-#include "real.h"
-#include "wrappers.h"
 #include "writable.h"
+#ifdef MEMRAY_INTERPOSE
+#include "real.h"
+#endif
 
 #include <dlfcn.h>
 #include <link.h>
 
 #include <algorithm>
+#include <atomic>
 
 namespace memray::hooks {
 
@@ -37,7 +39,7 @@ namespace {
 struct Slot {
   void** word;
   void* original;
-  std::size_t function;
+  std::size_t function;  // number in `redirections`
 };
 
 struct Loaded {
@@ -49,6 +51,9 @@ struct Loaded {
 PageVector<Slot> slots;
 PageVector<Slot> previous;  // while all objects are read again; sorted by address
 PageVector<Loaded> known;
+const Redirection* redirections = nullptr;
+std::size_t redirection_count = 0;
+std::uint64_t initials = 0;  // of the names, a bit for each letter modulo 64
 bool installed = false;
 std::uintptr_t exempt = 0;
 
@@ -87,18 +92,13 @@ const ElfW(Dyn) * dynamic_of(const dl_phdr_info& object) {
   return nullptr;
 }
 
-// kFunctionCount if it is none of ours. Looked at once per relocation: the first test settles nearly all.
+// `redirection_count` if it is none of ours. Looked at once per relocation: the first test settles nearly all.
 std::size_t wanted_function(const char* name) {
-  constexpr auto kInitials = [] {
-    std::uint64_t set = 0;
-    for (const auto& n : kFunctionNames) set |= std::uint64_t{1} << (n[0] % 64);
-    return set;
-  }();
-  if (((kInitials >> (*name % 64)) & 1) == 0) return kFunctionCount;
-  for (std::size_t i = 0; i < kFunctionCount; ++i) {
-    if (elf::equal(name, kFunctionNames[i])) return is_wanted(i) ? i : kFunctionCount;
+  if (((initials >> (*name % 64)) & 1) == 0) return redirection_count;
+  for (std::size_t i = 0; i < redirection_count; ++i) {
+    if (elf::equal(name, redirections[i].name)) return redirections[i].real ? i : redirection_count;
   }
-  return kFunctionCount;
+  return redirection_count;
 }
 
 class Patcher {
@@ -112,22 +112,22 @@ class Patcher {
     if (is_linker || elf::is_memray(view) || contains(object, exempt, 0)) return;
     elf::for_each_slot(view, [&](const char* name, void** word) {
       const std::size_t function = wanted_function(name);
-      if (function != kFunctionCount) patch(object, view, function, word);
+      if (function != redirection_count) patch(object, view, function, word);
     });
   }
 
   // A thread that was resolving a slot while we changed it has put the real address back.
   void repair() {
     for (const Slot& slot : slots) {
-      if (__atomic_load_n(slot.word, __ATOMIC_RELAXED) == real_address[slot.function]) {
-        writer_.write(slot.word, replacement(slot.function));
+      if (__atomic_load_n(slot.word, __ATOMIC_RELAXED) == redirections[slot.function].real) {
+        writer_.write(slot.word, redirections[slot.function].hook);
       }
     }
   }
 
   void restore() {
     for (const Slot& slot : slots) {
-      if (__atomic_load_n(slot.word, __ATOMIC_RELAXED) == replacement(slot.function)) {
+      if (__atomic_load_n(slot.word, __ATOMIC_RELAXED) == redirections[slot.function].hook) {
         writer_.write(slot.word, slot.original);
       }
     }
@@ -140,17 +140,21 @@ class Patcher {
   }
 
   void patch(const dl_phdr_info& object, const elf::Object& view, std::size_t function, void** word) {
+    const Redirection& redirection = redirections[function];
+    if (!redirection.in_its_own_object && contains(object, reinterpret_cast<std::uintptr_t>(redirection.real), 0))
+      return;
     void* now = __atomic_load_n(word, __ATOMIC_RELAXED);
-    if (now == replacement(function)) {
+    if (now == redirection.hook) {
       const Slot* old =
           std::lower_bound(previous.begin(), previous.end(), word, [](const Slot& s, void** w) { return s.word < w; });
       if (old != previous.end() && old->word == word) slots.push(*old);
       return;
     }
-    const bool unresolved =
-        contains(object, reinterpret_cast<std::uintptr_t>(now), PF_X) && !elf::defines(view, kFunctionNames[function]);
-    if (now != real_address[function] && !unresolved) return;
-    if (slots.push({word, now, function}) && !writer_.write(word, replacement(function))) {
+    const ElfW(Sym)* own = elf::find(view, redirection.name);
+    const bool bound_to_itself = own && elf::address(view, own) == now;
+    const bool unresolved = !bound_to_itself && contains(object, reinterpret_cast<std::uintptr_t>(now), PF_X);
+    if (now != redirection.real && !unresolved) return;
+    if (slots.push({word, now, function}) && !writer_.write(word, redirection.hook)) {
       slots.set_size(slots.size() - 1);
     }
   }
@@ -216,7 +220,12 @@ thread_local void (*locked_work)() = nullptr;
 
 }  // namespace memray::hooks
 
-// See the top of this file. The indirect function is never called.
+// See the top of this file. The indirect function is never called. Backends find each other's symbols: each has its
+// own.
+#define MEMRAY_TEXT(x) #x
+#define MEMRAY_LOADER_LOCK(backend) MEMRAY_TEXT(memray_loader_lock_##backend)
+#define MEMRAY_LOADER_LOCK_NAME(backend) MEMRAY_LOADER_LOCK(backend)
+
 extern "C" {
 static void memray_nothing() {}
 
@@ -228,7 +237,8 @@ static void (*memray_work_under_lock())() {
   return memray_nothing;
 }
 
-__attribute__((visibility("default"), ifunc("memray_work_under_lock"))) void memray_loader_lock();
+__attribute__((visibility("default"), ifunc("memray_work_under_lock"))) void memray_loader_lock() __asm__(
+    MEMRAY_LOADER_LOCK_NAME(MEMRAY_BACKEND));
 }
 
 namespace memray::hooks {
@@ -244,10 +254,17 @@ void with_loader_locked(void (*work)()) {
   const auto lookup = dlsym;
 #endif
   locked_work = work;
-  if (is_global) lookup(RTLD_DEFAULT, "memray_loader_lock");
+  if (is_global) lookup(RTLD_DEFAULT, MEMRAY_LOADER_LOCK_NAME(MEMRAY_BACKEND));
   if (!locked_work) return;
   is_global = false;
-  lookup(const_cast<link_map*>(elf::own_object()), "memray_loader_lock");
+  lookup(const_cast<link_map*>(elf::own_object()), MEMRAY_LOADER_LOCK_NAME(MEMRAY_BACKEND));
+}
+
+void redirect(const Redirection* list, std::size_t count) {
+  redirections = list;
+  redirection_count = count;
+  initials = 0;
+  for (std::size_t i = 0; i < count; ++i) initials |= std::uint64_t{1} << (list[i].name[0] % 64);
 }
 
 void exempt_object_of(const void* address) { exempt = reinterpret_cast<std::uintptr_t>(address); }

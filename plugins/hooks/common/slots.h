@@ -1,9 +1,21 @@
 // Redirecting functions by changing the words ("slots") that hold their addresses, in all objects of the program.
 #pragma once
 
+#include <cstddef>
+
 #pragma GCC visibility push(hidden)
 
 namespace memray::hooks {
+
+struct Redirection {
+  const char* name;  // of the function
+  void* real;        // where it is; null: nowhere, so its slots stay as they are
+  void* hook;
+  bool in_its_own_object;  // calls that the function's own object makes are redirected too
+};
+
+// Called at attach, and again when a function may be somewhere else than it was. `list` stays where it is.
+void redirect(const Redirection* list, std::size_t count);
 
 // Called at attach: an object that contains this address is memray's.
 void exempt_object_of(const void* address);

@@ -1,17 +1,10 @@
 // One allocator call, seen from the side of the program: if nothing is recorded, jump to the real function; else call
 // it and tell the recorder, in the order that <memray/hooks.h> asks for.
 //
-// Two things deserve a word.
-//
-// Calls within calls. glibc's malloc gets memory from the kernel without a hook being passed, so what is called in it
-// needs no attention, and malloc stays short. jemalloc's malloc calls mmap, glibc's reallocarray calls realloc, a
-// program's operator new calls malloc: there the outer call is what the program did, and the word that memray_inside
-// gives keeps the inner one out. It is tested once per call and set only where needed.
-//
-// Exceptions. A program's own operator new may throw through our frame, and the word must not stay set. C++ would have
-// the compiler emit a cleanup, which needs the C++ runtime in a place where there may be none. All that is needed of it
-// is the personality routine, the function that the unwinder calls for each frame it is about to leave: ours clears the
-// flag and lets the unwinder go on.
+// Calls within calls deserve a word. glibc's malloc gets memory from the kernel without a hook being passed, so what is
+// called in it needs no attention, and malloc stays short. jemalloc's malloc calls mmap, glibc's reallocarray calls
+// realloc, a program's operator new calls malloc: there the outer call is what the program did, and the word that
+// memray_inside gives keeps the inner one out. It is tested once per call and set only where needed.
 #include "wrappers.h"
 
 #include "real.h"
@@ -19,41 +12,20 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <unwind.h>
 
-#include <type_traits>
 #include <utility>
 
 namespace memray::hooks {
 
-State state;
-
 namespace {
 
-// Calls a real function whose own allocator calls are not recorded.
-template <typename Signature, typename... Arguments>
-inline auto call_quietly(Signature* function, Arguments... arguments) {
-  volatile std::uint32_t& inside = *memray_inside(state.recorder);
-  inside = 1;
-  if constexpr (std::is_void_v<decltype(function(arguments...))>) {
-    function(arguments...);
-    inside = 0;
-  } else {
-    const auto result = function(arguments...);
-    inside = 0;
-    return result;
-  }
-}
-
-// The same for the functions of which glibc needs no such care.
+// call_quietly, but for the functions of which glibc needs no such care.
 template <typename Signature, typename... Arguments>
 inline auto call_allocator(Signature* function, Arguments... arguments) {
   if (state.foreign_allocator) [[unlikely]]
     return call_quietly(function, arguments...);
   return function(arguments...);
 }
-
-inline std::uintptr_t word(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
 
 inline void* allocated(memray_allocator kind, void* p, std::size_t size, void* at) {
   if (p) state.recorder->allocated(kind, word(p), size, at);
@@ -244,15 +216,7 @@ int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, un
 // operator new and operator delete, in all their forms. Whatever follows the first argument (size, alignment, the
 // address of std::nothrow) is passed on as it came: at most two more words, which all calling conventions we know pass
 // in registers, so that one wrapper fits all forms.
-extern "C" [[gnu::used]] __attribute__((visibility("hidden"))) _Unwind_Reason_Code memray_leave_operator(
-    int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception*, _Unwind_Context*) {
-  if ((actions & _UA_CLEANUP_PHASE) != 0) *memray_inside(state.recorder) = 0;
-  return _URC_CONTINUE_UNWIND;
-}
-
 namespace {
-
-#define MEMRAY_PERSONALITY() __asm__ volatile(".cfi_personality 0x1b, memray_leave_operator")
 
 template <std::size_t I>
 void* hook_new(std::size_t size, std::uintptr_t a, std::uintptr_t b) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "functions.h"
+#include "quiet.h"
 
 #include <memray/hooks.h>
 #include <sys/types.h>
@@ -22,20 +23,6 @@
 #pragma GCC visibility push(hidden)
 
 namespace memray::hooks {
-
-struct State {
-  const memray_recorder* recorder = nullptr;
-  const volatile std::uint32_t* recording = nullptr;  // null before attach
-  bool foreign_allocator = false;
-};
-extern State state;
-
-inline bool is_idle() {
-  const volatile std::uint32_t* word = state.recording;
-  return !word || *word == 0;
-}
-
-inline bool is_recording() { return !is_idle() && *memray_inside(state.recorder) == 0; }
 
 void* hook_malloc(std::size_t size) MEMRAY_HOOK(malloc);
 void hook_free(void* p) MEMRAY_HOOK(free);

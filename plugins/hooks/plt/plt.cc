@@ -2,6 +2,7 @@
 // undone.
 #include "real.h"
 #include "slots.h"
+#include "unseen.h"
 #include "wrappers.h"
 
 namespace memray::hooks {
@@ -17,6 +18,7 @@ const char* attach(const memray_recorder* recorder) {
   state.foreign_allocator = allocator_is_foreign();
   state.recording = recorder->recording;
   exempt_object_of(reinterpret_cast<const void*>(recorder->allocated));
+  warn_of_unseen_allocators();
   return nullptr;
 }
 

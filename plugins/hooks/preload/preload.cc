@@ -5,6 +5,7 @@
 // them away from the program.
 #include "real.h"
 #include "slots.h"
+#include "unseen.h"
 #include "wrappers.h"
 
 namespace memray::hooks {
@@ -16,6 +17,7 @@ const char* attach(const memray_recorder* recorder) {
   state.recorder = recorder;
   state.foreign_allocator = allocator_is_foreign();
   exempt_object_of(reinterpret_cast<const void*>(recorder->allocated));
+  warn_of_unseen_allocators();
   return nullptr;
 }
 

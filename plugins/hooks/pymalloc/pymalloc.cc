@@ -14,6 +14,7 @@
 // where it is, as good as invisible while nothing is recorded. When recording starts again, a further layer is put on
 // top of everything; a request that passes several is recorded by the outermost, which marks the thread as inside.
 #include "objects.h"
+#include "quiet.h"
 
 #include <memray/hooks.h>
 
@@ -39,49 +40,27 @@ using AccessAllocator = void (*)(int domain, PythonAllocator* allocator);
 constexpr std::size_t kDomains = 3;
 constexpr std::size_t kLayers = 8;
 
-const memray_recorder* recorder = nullptr;
-const volatile std::uint32_t* recording_word = nullptr;
 AccessAllocator get_allocator = nullptr;
 AccessAllocator set_allocator = nullptr;
 PythonAllocator below[kLayers][kDomains];
 bool in_place[kLayers][kDomains];
 bool recording = false;
 
-inline std::uintptr_t word(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
-
-// Marks the calling thread as inside an allocator, unless nothing is to be recorded.
-class Inside {
- public:
-  Inside() : word_(memray_inside(recorder)), outermost_(*recording_word != 0 && *word_ == 0) {
-    if (outermost_) *word_ = 1;
-  }
-  bool is_recorded() const { return outermost_; }
-  void leave() { *word_ = 0; }
-
- private:
-  volatile std::uint32_t* word_;
-  bool outermost_;
-};
-
 template <std::size_t L, std::size_t D>
 void* layer_malloc(void* context, std::size_t size) {
   const auto function = below[L][D].malloc;
-  Inside inside;
-  if (!inside.is_recorded()) return function(context, size);
-  void* p = function(context, size);
-  inside.leave();
-  if (p) recorder->allocated(MEMRAY_PYMALLOC_MALLOC, word(p), size, __builtin_frame_address(0));
+  if (!is_recording()) return function(context, size);
+  void* p = call_quietly(function, context, size);
+  if (p) state.recorder->allocated(MEMRAY_PYMALLOC_MALLOC, word(p), size, __builtin_frame_address(0));
   return p;
 }
 
 template <std::size_t L, std::size_t D>
 void* layer_calloc(void* context, std::size_t count, std::size_t size) {
   const auto function = below[L][D].calloc;
-  Inside inside;
-  if (!inside.is_recorded()) return function(context, count, size);
-  void* p = function(context, count, size);
-  inside.leave();
-  if (p) recorder->allocated(MEMRAY_PYMALLOC_CALLOC, word(p), count * size, __builtin_frame_address(0));
+  if (!is_recording()) return function(context, count, size);
+  void* p = call_quietly(function, context, count, size);
+  if (p) state.recorder->allocated(MEMRAY_PYMALLOC_CALLOC, word(p), count * size, __builtin_frame_address(0));
   return p;
 }
 
@@ -89,25 +68,20 @@ void* layer_calloc(void* context, std::size_t count, std::size_t size) {
 template <std::size_t L, std::size_t D>
 void* layer_realloc(void* context, void* old, std::size_t size) {
   const auto function = below[L][D].realloc;
-  Inside inside;
-  if (!inside.is_recorded()) return function(context, old, size);
-  const std::uint64_t stamp = recorder->stamp();
-  void* p = function(context, old, size);
-  inside.leave();
-  if (p) {
-    recorder->reallocated(MEMRAY_PYMALLOC_REALLOC, stamp, word(old), word(p), size, __builtin_frame_address(0));
-  }
+  if (!is_recording()) return function(context, old, size);
+  const std::uint64_t stamp = state.recorder->stamp();
+  void* p = call_quietly(function, context, old, size);
+  if (!p) return nullptr;
+  state.recorder->reallocated(MEMRAY_PYMALLOC_REALLOC, stamp, word(old), word(p), size, __builtin_frame_address(0));
   return p;
 }
 
 template <std::size_t L, std::size_t D>
 void layer_free(void* context, void* p) {
   const auto function = below[L][D].free;
-  Inside inside;
-  if (!inside.is_recorded()) return function(context, p);
-  if (p) recorder->deallocating(MEMRAY_PYMALLOC_FREE, word(p), __builtin_frame_address(0));
-  function(context, p);
-  inside.leave();
+  if (!is_recording() || !p) return function(context, p);
+  state.recorder->deallocating(MEMRAY_PYMALLOC_FREE, word(p), __builtin_frame_address(0));
+  call_quietly(function, context, p);
 }
 
 template <std::size_t... I>
@@ -169,13 +143,13 @@ void restore(std::size_t domain) {
 void redirect_all() {
   if (!find_python()) return;
   for (std::size_t domain = 0; domain < kDomains; ++domain) redirect(domain);
-  recorder->describe("trace_python_allocators", "yes");
+  state.recorder->describe("trace_python_allocators", "yes");
 }
 
 const char* attach(const memray_recorder* offered) {
   if (offered->size < sizeof(memray_recorder)) return "the recorder is older than the pymalloc hooks";
-  recorder = offered;
-  recording_word = offered->recording;
+  state.recorder = offered;
+  state.recording = offered->recording;
   return nullptr;
 }
 

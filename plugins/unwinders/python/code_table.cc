@@ -24,6 +24,8 @@
 
 namespace memray::python {
 
+std::atomic<std::uint32_t> generation_of_codes{1};
+
 namespace {
 
 struct Slot {
@@ -37,7 +39,6 @@ constexpr std::uint32_t kLongestProbe = 128;
 constexpr std::size_t kTableBytes = kSlots * sizeof(Slot);
 
 std::atomic<Slot*> table{nullptr};
-std::atomic<std::uint32_t> generation{1};
 std::atomic<std::uint32_t> last_number{0};
 std::atomic<bool> warned_full{false};
 
@@ -98,7 +99,7 @@ void code_dies(std::uintptr_t code) {
   dying = &self;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   if (Slot* slot = slot_of(code, false)) self.number = slot->number.exchange(0, std::memory_order_relaxed);
-  if (self.number != 0) generation.fetch_add(1, std::memory_order_release);
+  if (self.number != 0) generation_of_codes.fetch_add(1, std::memory_order_release);
   original.load(std::memory_order_relaxed)(code);
   dying = self.outer;
 }
@@ -117,8 +118,6 @@ std::uint32_t number_of_code(const Runtime& runtime, std::uintptr_t code, TextBu
   return describe(runtime, code, buffer);
 }
 
-std::uint32_t code_generation() { return generation.load(std::memory_order_acquire); }
-
 bool watch_code(const Runtime& runtime) {
   Slot* slots = table.load(std::memory_order_acquire);
   if (!slots) {
@@ -133,7 +132,7 @@ bool watch_code(const Runtime& runtime) {
   // Code objects may have died unseen since the last recording. Not memset: this gives the pages back.
   madvise(slots, kTableBytes, MADV_DONTNEED);
   table.store(slots, std::memory_order_release);
-  generation.fetch_add(1, std::memory_order_release);
+  generation_of_codes.fetch_add(1, std::memory_order_release);
   return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include "code.h"
 
+#include <atomic>
 #include <cstdint>
 
 namespace memray::python {
@@ -13,7 +14,8 @@ std::uint32_t number_of_code(const Runtime& runtime, std::uintptr_t code, TextBu
 
 // Goes up whenever a code object that has a number dies: whoever remembers code objects by their address must forget
 // them then, since another one may take the address.
-std::uint32_t code_generation();
+extern std::atomic<std::uint32_t> generation_of_codes;
+inline std::uint32_t code_generation() { return generation_of_codes.load(std::memory_order_acquire); }
 
 // Starts with an empty table and watches code objects die. False: out of memory.
 bool watch_code(const Runtime& runtime);

@@ -109,21 +109,39 @@ struct Verified {
   std::uint32_t changed;  // the outermost entry that has moved on; `from` + 1 if none has
 };
 
-// The frame of entry `from` is live. Are those below it what they were? Six loads and one branch a frame.
-template <bool kEntryFlag>
+// What has to be compared besides the caller. An instruction's address tells the code object too, as long as no code
+// object has died, which the generation says.
+enum class Check : std::uint8_t {
+  address,           // 3.12 and later
+  address_and_flag,  // 3.11
+  index,             // 3.9, 3.10: of the code object, and which one
+};
+
+inline Check check_for(const Layout& layout) {
+  if (layout.instruction_kind == Instruction::index) return Check::index;
+  return layout.has_entry_flag ? Check::address_and_flag : Check::address;
+}
+
+// The frame of entry `from` is live. Are those below it what they were? Four loads and one branch a frame.
+template <Check kCheck>
 inline Verified verify(const Layout& layout, const Entry* entries, std::uint32_t from) {
   const std::uintptr_t previous_at = layout.previous;
-  const std::uintptr_t executable_at = layout.executable;
   const std::uintptr_t instruction_at = layout.instruction;
-  const std::uint64_t instruction_mask = layout.instruction_mask;
   const Entry* changed = entries + from + 1;
   std::uintptr_t frame = entries[from].frame;
   for (const Entry* entry = entries + from; entry != entries; --entry) {
     const std::uintptr_t caller = entry[-1].frame;
     const std::uint64_t moved = load<std::uintptr_t>(frame + previous_at) ^ caller;
-    std::uint64_t differs = load<std::uint64_t>(frame + executable_at) ^ entry->executable;
-    differs |= (load<std::uint64_t>(frame + instruction_at) & instruction_mask) ^ entry->instruction;
-    if constexpr (kEntryFlag) differs |= load<std::uint8_t>(frame + layout.entry_flag) ^ std::uint64_t{entry->entry};
+    std::uint64_t differs = 0;
+    if constexpr (kCheck == Check::index) {
+      differs = load<std::uint32_t>(frame + instruction_at) ^ entry->instruction;
+      differs |= load<std::uint64_t>(frame + layout.executable) ^ entry->executable;
+    } else {
+      differs = load<std::uint64_t>(frame + instruction_at) ^ entry->instruction;
+    }
+    if constexpr (kCheck == Check::address_and_flag) {
+      differs |= load<std::uint8_t>(frame + layout.entry_flag) ^ std::uint64_t{entry->entry};
+    }
     if (__builtin_expect((moved | differs) != 0, false)) {
       if (moved != 0) {
         return {static_cast<std::uint32_t>(entry - entries), static_cast<std::uint32_t>(changed - entries)};
@@ -133,6 +151,17 @@ inline Verified verify(const Layout& layout, const Entry* entries, std::uint32_t
     frame = caller;
   }
   return {0, static_cast<std::uint32_t>(changed - entries)};
+}
+
+inline Verified verify(const Layout& layout, const Entry* entries, std::uint32_t from) {
+  switch (check_for(layout)) {
+    case Check::index:
+      return verify<Check::index>(layout, entries, from);
+    case Check::address_and_flag:
+      return verify<Check::address_and_flag>(layout, entries, from);
+    default:
+      return verify<Check::address>(layout, entries, from);
+  }
 }
 
 // The entry of `frame` among the first `limit`, or 0.
@@ -205,8 +234,7 @@ inline Alignment align(const Layout& layout, Stack& stack, std::uintptr_t top) {
       frame = previous(layout, frame);
       continue;
     }
-    const Verified verified =
-        layout.has_entry_flag ? verify<true>(layout, stack.entries, at) : verify<false>(layout, stack.entries, at);
+    const Verified verified = verify(layout, stack.entries, at);
     if (verified.broken == 0) return {verified.changed - 1, at, fresh.count(), true};
     for (std::uint32_t i = at; i >= verified.broken; --i) {
       if (!fresh.push(stack.entries[i].frame)) return {0, 0, 0, false};
@@ -274,6 +302,23 @@ void report_nothing(Stack& stack, memray_stack_change& change) {
   change = {0, 0, stack.words};
 }
 
+// The most frequent case by far, and all there is to it.
+inline bool is_unchanged(const Layout& layout, const Stack& stack, std::uintptr_t top) {
+  if (top != stack.entries[stack.size].frame) return false;
+  const Verified verified = verify(layout, stack.entries, stack.size);
+  return verified.broken == 0 && verified.changed == stack.size + 1;
+}
+
+__attribute__((noinline)) void update_changed(const Runtime& runtime, Stack& stack, std::uintptr_t top,
+                                              memray_stack_change& change) {
+  const Alignment at = align(runtime.layout, stack, top);
+  if (__builtin_expect(!at.ok, false)) return report_nothing(stack, change);
+  while (at.live + at.fresh > stack.capacity) {
+    if (!grow(stack)) return report_nothing(stack, change);
+  }
+  rebuild(runtime, stack, at, change);
+}
+
 }  // namespace
 
 Stack* new_stack() {
@@ -304,16 +349,11 @@ void update(Stack& stack, memray_stack_change& change) {
     stack.generation = generation;
     stack.size = 0;
   }
-  Alignment at = align(runtime->layout, stack, top);
-  if (__builtin_expect(!at.ok, false)) return report_nothing(stack, change);
-  if (at.fresh == 0 && at.keep == stack.size) {
+  if (__builtin_expect(is_unchanged(runtime->layout, stack, top), true)) {
     change = {stack.depth, 0, stack.words};
     return;
   }
-  while (at.live + at.fresh > stack.capacity) {
-    if (!grow(stack)) return report_nothing(stack, change);
-  }
-  rebuild(*runtime, stack, at, change);
+  update_changed(*runtime, stack, top, change);
 }
 
 }  // namespace memray::python
