@@ -1,0 +1,43 @@
+"""How many instructions recording adds to an allocation and its free, by callgrind: a number that does not depend on the machine's mood.
+
+A program runs N pairs and then 2 N; the difference is theirs alone. What they cost without memray is subtracted.
+"""
+import re
+import shutil
+
+import pytest
+
+from recording import interpreters, run
+
+pytestmark = pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+
+PAIRS = 20_000
+CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+OBJECTS = "import itertools, sys\nfor _ in itertools.repeat(None, int(sys.argv[1])): object()\n"
+
+
+def instructions(command, prefix=()):
+    """For one pair."""
+    counts = []
+    for pairs in (PAIRS, 2 * PAIRS):
+        done = run([*prefix, *CALLGRIND, *command, pairs])
+        assert done.returncode == 0, done.stderr
+        counts.append(int(re.search(r"Collected : (\d+)", done.stderr).group(1)))
+    return (counts[1] - counts[0]) / PAIRS
+
+
+def added(memray, folder, command, *options):
+    record = [memray, "run", "-q", "-f", "-o", folder / "capture.bin", *options, "--"]
+    return instructions(command, record) - instructions(command)
+
+
+@pytest.mark.parametrize("options, ceiling", [(["--unwinders=none"], 300), ([], 325), (["--native"], 490)], ids=" ".join)
+def test_malloc_and_free(memray, programs, tmp_path, options, ceiling):
+    assert added(memray, tmp_path, [programs / "pairs"], *options) < ceiling
+
+
+def test_python_allocators(memray, tmp_path):
+    """An object made and dropped by a loop at the top of a script."""
+    (tmp_path / "objects.py").write_text(OBJECTS)
+    python = next(iter(interpreters().values()))
+    assert added(memray, tmp_path, [python, tmp_path / "objects.py"], "--trace-python-allocators") < 495
