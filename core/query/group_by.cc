@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <memray/query.h>
+#include <memray/text.h>
 
 #include <algorithm>
 #include <functional>
@@ -33,6 +34,15 @@ std::string library_name(const Definitions& definitions, const Group& group) {
   return std::string(kNoStackName);
 }
 
+std::string size_name(std::uint8_t size_class) {
+  if (size_class == Group::kAnySize) return "all sizes";
+  if (size_class == Group::kVaryingSizes) return "varying sizes";
+  const unsigned bits = size_class - 1u;
+  if (bits == 0) return "0B";
+  const std::uint64_t first = std::uint64_t{1} << (bits - 1);
+  return bits == 1 ? "1B" : fmt::format("{} to {}", size_text(first), size_text(first + (first - 1)));
+}
+
 std::string process_name(const Definitions& definitions, const Group& group) {
   if (group.thread == kMergedThreads) return thread_label(definitions, group.thread);
   const Process& process = definitions.process(definitions.thread(group.thread).process);
@@ -54,7 +64,8 @@ std::string thread_label(const Definitions& definitions, ThreadId id) {
   const std::string_view name = definitions.string(thread.name);
   std::string label = fmt::format("Thread {}", thread.number);
   if (!name.empty()) label += fmt::format(" ({})", name);
-  if (has_several_processes(definitions)) label += fmt::format(" of process {}", definitions.process(thread.process).pid);
+  if (has_several_processes(definitions))
+    label += fmt::format(" of process {}", definitions.process(thread.process).pid);
   return label;
 }
 
@@ -87,6 +98,8 @@ std::vector<Bucket> group_by(const Capture& capture, const Snapshot& snapshot, G
         return process_name(definitions, group);
       case GroupBy::allocator:
         return std::string(name(group.allocator));
+      case GroupBy::size:
+        return size_name(group.size_class);
     }
     return {};
   };

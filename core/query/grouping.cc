@@ -1,5 +1,6 @@
 #include "query/grouping.h"
 
+#include <bit>
 #include <utility>
 
 #include "capture/intern_table.h"
@@ -12,15 +13,27 @@ struct Key {
   StackId native_stack;
   ThreadId thread;
   Allocator allocator;
+  std::uint8_t size_class;
   friend bool operator==(const Key&, const Key&) = default;
 };
 
 std::uint64_t hash_of(const Key& key) {
   return mix(std::uint64_t{index(key.stack)} << 32 | index(key.native_stack),
-             std::uint64_t{index(key.thread)} << 8 | static_cast<std::uint64_t>(key.allocator));
+             std::uint64_t{index(key.thread)} << 16 | std::uint64_t{key.size_class} << 8 |
+                 static_cast<std::uint64_t>(key.allocator));
 }
 
-Key key_of(const Group& group) { return {group.stack, group.native_stack, group.thread, group.allocator}; }
+Key key_of(const Group& group) {
+  return {group.stack, group.native_stack, group.thread, group.allocator, group.size_class};
+}
+
+Key key_of(const Site& site, const SnapshotOptions& options) {
+  Key key{site.stack, site.native_stack, options.merge_threads ? kMergedThreads : site.thread, site.allocator,
+          Group::kAnySize};
+  if (options.split_sizes)
+    key.size_class = site.fixed_size ? static_cast<std::uint8_t>(std::bit_width(site.size) + 1) : Group::kVaryingSizes;
+  return key;
+}
 
 }  // namespace
 
@@ -29,13 +42,12 @@ SiteGroups groups_of_sites(const Definitions& definitions, const SnapshotOptions
   std::vector<Group>& groups = result.groups;
   InternTable table;
   for (std::uint32_t i = 0; i < definitions.sites(); ++i) {
-    const Site& site = definitions.site(SiteId{i});
-    const Key key{site.stack, site.native_stack, options.merge_threads ? kMergedThreads : site.thread, site.allocator};
+    const Key key = key_of(definitions.site(SiteId{i}), options);
     const std::uint64_t hash = hash_of(key);
     std::uint32_t number = table.find(hash, [&](std::uint32_t other) { return key_of(groups[other]) == key; });
     if (number == InternTable::kNone) {
       number = static_cast<std::uint32_t>(groups.size());
-      groups.push_back({key.stack, key.native_stack, key.thread, key.allocator, 0, 0});
+      groups.push_back({key.stack, key.native_stack, key.thread, key.allocator, 0, 0, key.size_class});
       table.insert(hash, number, [&](std::uint32_t other) { return hash_of(key_of(groups[other])); });
     }
     result.of_site[i] = number;

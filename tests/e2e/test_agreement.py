@@ -233,7 +233,7 @@ def test_openmetrics(view):
 
 def test_diff(view, memray):
     """Against itself nothing changed; by stack and by every property the sums are those of the view."""
-    for by in ("stack", "function", "file", "module", "library", "allocator"):
+    for by in ("stack", "function", "file", "module", "library", "allocator", "size"):
         done = run([memray, "diff", "--json", "--by", by, *view.options, view.recording.path, view.recording.path])
         assert done.returncode == 0, done.stderr
         data = json.loads(done.stdout)

@@ -21,6 +21,11 @@ struct Group {
   Allocator allocator = Allocator::none;
   std::uint64_t bytes = 0;
   std::uint64_t count = 0;  // allocations; a mapping in n pieces counts n
+  std::uint8_t size_class = kAnySize;
+
+  // Size classes, where sizes are split: 1 is 0 bytes, n + 1 is sizes of n bits, from 2^(n-1) to 2^n - 1.
+  static constexpr std::uint8_t kAnySize = 0;
+  static constexpr std::uint8_t kVaryingSizes = 255;  // of places that allocate so many that they are not told apart
 };
 
 // The live set at one moment, in the order in which the groups first allocated.
@@ -33,6 +38,7 @@ struct Snapshot {
 
 struct SnapshotOptions {
   bool merge_threads = true;
+  bool split_sizes = false;  // groups by size class, too: that of the size requested
 };
 
 // The moment when live bytes were highest; on ties the latest such moment.
@@ -202,7 +208,8 @@ struct Diff {
 Diff diff(const Capture& capture_before, const Snapshot& before, const Capture& capture_after, const Snapshot& after);
 
 // A snapshot by one property of its allocations, most bytes first. Frames: the innermost one decides.
-enum class GroupBy { stack, function, file, module, library, thread, process, allocator };
+// Size: of snapshots whose sizes are split.
+enum class GroupBy { stack, function, file, module, library, thread, process, allocator, size };
 struct Bucket {
   std::string name;
   std::uint64_t bytes = 0;

@@ -9,11 +9,9 @@ namespace memray::diff_report {
 namespace {
 
 GroupBy property_of(const std::string& name) {
-  constexpr std::pair<std::string_view, GroupBy> kNames[] = {{"function", GroupBy::function},
-                                                             {"file", GroupBy::file},
-                                                             {"module", GroupBy::module},
-                                                             {"library", GroupBy::library},
-                                                             {"allocator", GroupBy::allocator}};
+  constexpr std::pair<std::string_view, GroupBy> kNames[] = {
+      {"function", GroupBy::function}, {"file", GroupBy::file},           {"module", GroupBy::module},
+      {"library", GroupBy::library},   {"allocator", GroupBy::allocator}, {"size", GroupBy::size}};
   for (const auto& [known, property] : kNames)
     if (known == name) return property;
   return GroupBy::stack;

@@ -23,8 +23,8 @@ struct Side {
   const Snapshot& snapshot;
 };
 
-// What grew most first, what shrank most last. `property` is "stack", "function", "file", "module", "library" or
-// "allocator".
+// What grew most first, what shrank most last. `property` is "stack", "function", "file", "module", "library",
+// "allocator" or "size".
 std::vector<Row> rows_by(const std::string& property, const Side& before, const Side& after);
 
 }  // namespace memray::diff_report

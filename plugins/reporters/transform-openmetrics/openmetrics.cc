@@ -20,18 +20,6 @@ std::string label(std::string_view text) {
   return escaped;
 }
 
-std::string_view view_name(View view) {
-  switch (view) {
-    case View::leaks:
-      return "leaks";
-    case View::temporary:
-      return "temporary";
-    case View::peak:
-      break;
-  }
-  return "peak";
-}
-
 class Metrics {
  public:
   explicit Metrics(std::ostream& out) : out_(out) {}
@@ -64,7 +52,7 @@ class OpenMetrics final : public Format {
     const Capture& capture = context.capture();
     const Totals& totals = capture.totals();
     const std::string program = fmt::format("command=\"{}\"", label(capture.metadata().command_line));
-    const std::string of_view = fmt::format("{},view=\"{}\"", program, view_name(context.view()));
+    const std::string of_view = fmt::format("{},view=\"{}\"", program, name(context.view()));
     Metrics metrics(out);
     metrics.single("memray_allocations", "counter", "", "Allocations recorded.", program, totals.allocations);
     metrics.single("memray_allocated_bytes", "counter", "bytes", "Bytes allocated in total.", program,

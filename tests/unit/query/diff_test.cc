@@ -1,5 +1,6 @@
 #include <memray/query.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "recording.h"
@@ -93,7 +94,38 @@ TEST_CASE("a snapshot by properties") {
   REQUIRE(names(GroupBy::allocator) == "malloc:105/2 calloc:30/1 ");
   REQUIRE(names(GroupBy::thread) == "merged thread:135/3 ");
   REQUIRE(names(GroupBy::thread, false) == "Thread 1 (MainThread):130/2 Thread 2:5/1 ");
+  REQUIRE(names(GroupBy::size) == "all sizes:135/3 ");
   REQUIRE(names(GroupBy::process, false) == "42 python app.py:135/3 ");
+}
+
+TEST_CASE("a snapshot by size class") {
+  Recording recording;
+  const StackId at = recording.stack({{"f", "/app/f.py", 1}});
+  std::uint64_t address = 0;
+  for (const std::uint64_t size : {0, 1, 2, 3, 4, 1023, 1024, 1024, 2047})
+    recording.allocate(address += 4096, size, at);
+  recording.map(0x100000, 0x2000, at);
+  recording.unmap(0x101000, 0x1000);  // of the class of what was asked for
+  const Capture capture = recording.finish();
+  std::string text;
+  for (const Bucket& bucket : group_by(capture, leaks(capture, {.split_sizes = true}), GroupBy::size))
+    text += bucket.name + ":" + std::to_string(bucket.bytes) + "/" + std::to_string(bucket.count) + " ";
+  REQUIRE(
+      text ==
+      "8.192kB to 16.383kB:4096/1 1.024kB to 2.047kB:4095/3 512B to 1.023kB:1023/1 2B to 3B:5/2 4B to 7B:4/1 1B:1/1 "
+      "0B:0/1 ");
+}
+
+TEST_CASE("a place with too many sizes has them in one class") {
+  Recording recording;
+  const StackId at = recording.stack({{"f", "/app/f.py", 1}});
+  for (std::uint64_t i = 0; i < 400; ++i) recording.allocate(0x1000 + 4096 * i, 1000 + i, at);
+  const Capture capture = recording.finish();
+  const auto buckets = group_by(capture, leaks(capture, {.split_sizes = true}), GroupBy::size);
+  std::uint64_t count = 0;
+  for (const Bucket& bucket : buckets) count += bucket.count;
+  REQUIRE(count == 400);
+  REQUIRE(std::ranges::count(buckets, "varying sizes", &Bucket::name) == 1);
 }
 
 }  // namespace memray::test
