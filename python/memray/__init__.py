@@ -27,6 +27,7 @@ from ._errors import MemrayCommandError, MemrayError
 from ._log import set_log_level
 from ._metadata import Metadata
 from ._reader import FileReader, Interval, MemorySnapshot, compute_statistics, dump_all_records
+from ._socket import SocketReader
 from ._stats import Stats
 from ._symbols import get_symbolic_support
 from ._tracker import Tracker, snapshot, start_thread_trace
@@ -51,6 +52,7 @@ __all__ = [
     "RTLD_DEFAULT",
     "RTLD_NOW",
     "SocketDestination",
+    "SocketReader",
     "Stats",
     "SymbolicSupport",
     "TemporalAllocationRecord",

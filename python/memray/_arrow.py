@@ -45,8 +45,8 @@ def _named(columns: Dict[str, Any], reader: FileReader, pa: Any) -> Any:
 
     def look_up(numbers: Any, name: Any, kind: Any) -> Any:
         encoded = numbers.dictionary_encode()
-        values = pa.array([name(number) for number in encoded.dictionary.to_pylist()], kind)
-        return pa.DictionaryArray.from_arrays(encoded.indices, values)
+        values = pa.array([name(number) for number in encoded.dictionary.to_pylist()], kind).dictionary_encode()
+        return pa.DictionaryArray.from_arrays(values.indices.take(encoded.indices), values.dictionary)
 
     def frame(position: int) -> Any:
         return lambda stack: (capture.innermost(stack) or (None, None, None))[position]

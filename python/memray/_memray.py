@@ -6,6 +6,7 @@ from ._enums import RTLD_DEFAULT, RTLD_NOW, AllocatorType, FileFormat, PymallocD
 from ._log import set_log_level
 from ._metadata import Metadata
 from ._reader import FileReader, Interval, MemorySnapshot, compute_statistics, dump_all_records
+from ._socket import SocketReader
 from ._stats import Stats
 from ._symbols import get_symbolic_support
 from ._tracker import Tracker, start_thread_trace
@@ -24,6 +25,7 @@ __all__ = [
     "RTLD_DEFAULT",
     "RTLD_NOW",
     "SocketDestination",
+    "SocketReader",
     "Stats",
     "SymbolicSupport",
     "TemporalAllocationRecord",
