@@ -176,6 +176,16 @@ class FileReader:
     def _temporal(self, high_water: bool, merge_threads: bool) -> Tuple[List[TemporalAllocationRecord], List[int]]:
         return self._capture.temporal(high_water, self._max_memory_records, merge_threads, Interval)
 
+    def get_object_lifetime_events(
+        self, included_objects: Optional[Iterable[object]] = None
+    ) -> Iterator[TrackedObjectRecord]:
+        """Yields when Python objects were created and destroyed, all of them or those that are given.
+
+        RuntimeError if the capture does not say.
+        """
+        self._require(every_record=False)
+        raise RuntimeError(f"{self._path} was recorded without track_object_lifetimes")
+
     def get_memory_snapshots(self) -> Iterator[MemorySnapshot]:
         """Yields how much memory was used over time."""
         for sample in self._capture.samples(self._max_memory_records):

@@ -111,10 +111,12 @@ class Tracker(_core.Recording):
         if file_format not in tuple(FileFormat):
             raise RuntimeError("Invalid file format enumerator")
         if track_object_lifetimes:
-            raise RuntimeError(
-                "object lifetimes cannot be tracked by this version of memray. "
-                f"Current version: {'.'.join(map(str, sys.version_info[:3]))}"
-            )
+            if sys.version_info < (3, 13, 3):
+                raise RuntimeError(
+                    "Python object reference tracking requires Python 3.13.3 or later. "
+                    f"Current version: {'.'.join(map(str, sys.version_info[:3]))}"
+                )
+            raise RuntimeError("this version of memray does not track object lifetimes")
         if not isinstance(destination, FileDestination):
             if follow_fork:
                 raise RuntimeError("follow_fork requires an output file")

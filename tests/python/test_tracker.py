@@ -529,6 +529,7 @@ def test_nothing_is_recorded_after_leaving(output):
         ({"file_name": "x", "unknown": 1}, TypeError),
         ({"file_name": 3}, TypeError),
         ({"file_name": "x", "file_format": 7}, RuntimeError),
+        ({"file_name": "x", "track_object_lifetimes": True}, RuntimeError),
         ({"file_name": "x", "memory_interval_ms": -1}, OverflowError),
         ({"destination": memray.SocketDestination(server_port=1), "follow_fork": True}, RuntimeError),
         (
