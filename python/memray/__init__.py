@@ -18,23 +18,24 @@ All sizes are bytes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._core import AllocationRecord, TemporalAllocationRecord, TrackedObjectRecord, size_fmt
-from ._destination import Destination, FileDestination, SocketDestination
 from ._enums import RTLD_DEFAULT, RTLD_NOW, AllocatorType, FileFormat, PymallocDomain, SymbolicSupport
 from ._errors import MemrayCommandError, MemrayError
 from ._log import set_log_level
-from ._metadata import Metadata
 from ._reader import FileReader, Interval, MemorySnapshot, compute_statistics, dump_all_records
 from ._socket import SocketReader
-from ._stats import Stats
 from ._symbols import get_symbolic_support
 from ._tracker import Tracker, snapshot, start_thread_trace
 from ._version import __version__
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from ._destination import Destination, FileDestination, SocketDestination
+    from ._metadata import Metadata
+    from ._stats import Stats
 
 __all__ = [
     "AllocationRecord",
@@ -68,6 +69,29 @@ __all__ = [
     "snapshot",
     "start_thread_trace",
 ]
+
+
+# Dataclasses take longer to import than all the rest.
+_LATER = {
+    "Destination": "_destination",
+    "FileDestination": "_destination",
+    "Metadata": "_metadata",
+    "SocketDestination": "_destination",
+    "Stats": "_stats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

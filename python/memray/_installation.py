@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import List
 
@@ -14,6 +13,8 @@ COMMAND: str = os.path.join(ROOT, "bin", "memray")
 
 def interpreter() -> List[str]:
     """The running interpreter with its options, to start another one like it."""
+    import subprocess
+
     flags = list(subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
     given = {flag[2:].partition("=")[0] for flag in flags if flag.startswith("-X")}
     given.update(option.partition("=")[0] for flag, option in zip(flags, flags[1:]) if flag == "-X")

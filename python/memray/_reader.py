@@ -7,20 +7,20 @@ when, and names for what the core returns as plain tuples.
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
 
 from . import _core, _log
 from ._core import AllocationRecord, TemporalAllocationRecord, TrackedObjectRecord
 from ._enums import AllocatorType, FileFormat
-from ._metadata import Metadata
 from ._progress import Progress
-from ._stats import Stats
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+
+    from ._metadata import Metadata
+    from ._stats import Stats
 
 _PEAK, _LEAKS, _TEMPORARY = range(3)
 
@@ -194,6 +194,10 @@ class FileReader:
     @property
     def metadata(self) -> Metadata:
         """About the recording as a whole."""
+        from datetime import datetime, timedelta, timezone
+
+        from ._metadata import Metadata
+
         info = self._info
         epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -244,6 +248,8 @@ def compute_statistics(file_name: PathLike, *, report_progress: bool = False, nu
 
         memray.compute_statistics("capture.bin").total_memory_allocated
     """
+    from ._stats import Stats
+
     reader = FileReader(file_name, report_progress=report_progress)
     reader._require(every_record=True)
     count, size, peak, by_size, by_allocator, *largest = reader._capture.statistics(num_largest)

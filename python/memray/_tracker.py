@@ -9,16 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any, Iterator, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Union
 
 from . import _core, _installation
-from ._destination import Destination, FileDestination, SocketDestination
 from ._enums import FileFormat
 from ._reader import FileReader
-from ._whole_blocks import copy_whole_blocks
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ._destination import Destination, FileDestination
 
 PathLike = Union[str, "os.PathLike[str]"]
 Names = Union[str, Sequence[str]]
@@ -98,6 +99,8 @@ class Tracker(_core.Recording):
         hooks: Optional[Names] = None,
         unwinders: Optional[Names] = None,
     ) -> None:
+        from ._destination import FileDestination, SocketDestination
+
         self._path: Optional[str] = None
         self._pid = os.getpid()
         if (file_name is not None) + (destination is not None) + (sink is not None) != 1:
@@ -156,6 +159,8 @@ class Tracker(_core.Recording):
         return self._path if own == self._pid else f"{self._path}.{own}"
 
     def _copy(self, path: str) -> None:
+        from ._whole_blocks import copy_whole_blocks
+
         source = self._current_path()
         self._flush()
         copy_whole_blocks(source, path)
@@ -169,6 +174,8 @@ class Tracker(_core.Recording):
 
             live = sum(record.size for record in tracker.snapshot().get_leaked_allocation_records())
         """
+        import tempfile
+
         with _unrecorded(), tempfile.TemporaryDirectory(prefix="memray-") as folder:
             path = os.path.join(folder, "snapshot.bin")
             self._copy(path)
