@@ -40,6 +40,13 @@ struct Encoder::State {
   BlockWriter out;
   DefinitionsWriter definitions_writer;
 
+  // What of a site the inner loop needs.
+  struct SiteKind {
+    ThreadId thread{};
+    bool fixed_size = true;
+  };
+  std::vector<SiteKind> sites;
+
   // The events block under construction.
   EventsSummary summary;
   ByteWriter tokens;
@@ -48,6 +55,7 @@ struct Encoder::State {
   ThreadColumnWriter threads;
   AddressColumnWriter addresses;
   TimeColumnWriter times;
+  Time mark{};  // of the event before
 
   std::vector<MemorySample> samples;
   std::optional<Metadata> metadata_update;
@@ -98,7 +106,7 @@ struct Encoder::State {
     ThreadId expected_thread = threads.previous();
     switch (event.kind) {
       case Event::Kind::allocation: {
-        const Site& site = definitions.site(event.site);
+        const SiteKind site = kind_of(event.site);
         expected_thread = site.thread;
         const std::uint64_t delta = encode_delta(memray::index(event.site), previous_site);
         previous_site = memray::index(event.site);
@@ -157,6 +165,16 @@ struct Encoder::State {
     if (tokens.size() >= options.block_bytes) flush();
   }
 
+  SiteKind kind_of(SiteId id) {
+    if (memray::index(id) >= sites.size()) [[unlikely]] {
+      for (std::size_t i = sites.size(); i < definitions.sites(); ++i) {
+        const Site& site = definitions.site(SiteId{static_cast<std::uint32_t>(i)});
+        sites.push_back({site.thread, site.fixed_size});
+      }
+    }
+    return sites[memray::index(id)];
+  }
+
   void extended(Extended code) {
     tokens.varint(0);
     tokens.varint(static_cast<std::uint64_t>(code));
@@ -167,9 +185,11 @@ struct Encoder::State {
   }
 
   void note_time(Time time) {
-    const std::int64_t units = time_units(time);
-    times.add(summary.events, units);
-    const std::int64_t ns = units * kTimeUnit;
+    if (summary.events != 0 && time >= mark && nanoseconds(time) - nanoseconds(mark) < kTimeUnit) [[likely]]
+      return;
+    mark = marked(time);
+    times.add(summary.events, time_units(time));
+    const std::int64_t ns = nanoseconds(mark);
     summary.first_time = summary.events == 0 ? ns : std::min(summary.first_time, ns);
     summary.last_time = summary.events == 0 ? ns : std::max(summary.last_time, ns);
   }

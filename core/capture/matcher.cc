@@ -1,12 +1,14 @@
 // Pairing deallocations with allocations.
 //
-// The fast path of an allocation is two probes: the site table (stack, size, ... -> number) and the table of live
-// blocks; that of a deallocation is one. Everything that is rare, mappings above all, is kept apart.
+// The fast path of an allocation is two probes: what the place allocated before (stack, size, ... -> site) and the
+// table of live blocks; that of a deallocation is one. An entry of that table is an address, a number and a site; sizes
+// are those of sites. Everything that is rare, mappings above all, is kept apart.
 //
 // Late deallocations. realloc and munmap are reported after the fact, so another thread may have got the address, and
 // even have freed it again, before the report comes. The allocation that took the address over has ended its
 // predecessor, and has left a note that a deallocation older than itself is awaited there: that is told from one of
-// memory that was allocated before recording.
+// memory that was allocated before recording. Whether an allocation is younger than a late deallocation is looked up
+// among the stamps of the latest allocations, which no entry of the table has to carry.
 #include "capture/matcher.h"
 
 #include <algorithm>
@@ -15,6 +17,8 @@
 #include "capture/intern_table.h"
 #include "capture/live_table.h"
 #include "capture/mappings.h"
+#include "capture/number_map.h"
+#include "capture/site_cache.h"
 
 namespace memray {
 namespace {
@@ -75,11 +79,38 @@ struct Awaited {
   std::uint32_t count = 0;
 };
 
+// When the latest allocations were made. A thread that is held up between a realloc and its report for longer than all
+// others take for so many allocations may be misunderstood.
+class LatestStamps {
+ public:
+  void add(std::uint64_t number, std::uint64_t stamp) {
+    stamps_[number % stamps_.size()] = stamp;
+    latest_ = std::max(latest_, stamp);
+  }
+  // Whether allocation `number`, of `made` so far, is younger than `stamp`.
+  bool younger(std::uint64_t number, std::uint64_t made, std::uint64_t stamp) const {
+    if (stamp >= latest_) [[likely]]
+      return false;
+    return number + stamps_.size() >= made && stamps_[number % stamps_.size()] > stamp;
+  }
+
+ private:
+  std::vector<std::uint64_t> stamps_ = std::vector<std::uint64_t>(std::size_t{1} << 16);
+  std::uint64_t latest_ = 0;
+};
+
+// What of a site every event needs.
+struct SiteSize {
+  static constexpr std::uint32_t kApart = 0xffff'ffff;  // sizes vary, or are larger than this
+  std::uint32_t size = 0;
+  Allocator deallocator{};
+};
+
 struct ProcessMemory {
   LiveTable heap;
   Mappings mappings;
-  std::unordered_map<std::uint64_t, std::uint64_t> large;  // sizes that do not fit an entry of `heap`, by number
-  std::unordered_map<std::uint64_t, Awaited> awaited;      // by address
+  NumberMap<std::uint64_t> apart;                      // sizes that the site does not tell, by number
+  std::unordered_map<std::uint64_t, Awaited> awaited;  // by address
   std::uint64_t bytes = 0;
 };
 
@@ -90,14 +121,30 @@ struct Matcher::State {
 
   Definitions& definitions;
   Places places;
+  SiteCache known_sites;
+  std::vector<SiteSize> sizes;  // by site
+  LatestStamps stamps;
   std::vector<std::unique_ptr<ProcessMemory>> processes;
-  std::vector<Event> events;
+  ProcessId latest_process{};
+  ProcessMemory* latest_memory = nullptr;
+  std::vector<Event> events = std::vector<Event>(1024);
+  std::size_t count = 0;  // of `events` that hold one
+  Totals totals;          // but for the peak
   std::uint64_t next_number = 0;
   std::uint64_t live_bytes = 0;
   std::uint64_t peak_bytes = 0;
   std::uint64_t unknown = 0;
 
+  // Mostly the one that was asked about before.
   ProcessMemory& memory(ProcessId process) {
+    if (process != latest_process || latest_memory == nullptr) [[unlikely]] {
+      latest_memory = &find_memory(process);
+      latest_process = process;
+    }
+    return *latest_memory;
+  }
+
+  [[gnu::noinline]] ProcessMemory& find_memory(ProcessId process) {
     const std::size_t n = index(process);
     if (n >= processes.size()) processes.resize(n + 1);
     if (!processes[n]) processes[n] = std::make_unique<ProcessMemory>();
@@ -105,34 +152,36 @@ struct Matcher::State {
   }
 
   SiteId site_of(const RawAllocation& a) {
-    Site site{a.stack, a.native_stack, a.thread, a.allocator, true, a.size};
-    if (const auto known = definitions.find_site(site)) [[likely]]
-      return *known;
-    std::uint32_t& sizes = places.sizes(site);
-    if (sizes < kSizesPerPlace) {
-      ++sizes;
-    } else {
-      site.fixed_size = false;
-      site.size = 0;
-    }
-    return definitions.add_site(site);
+    SiteCache::Entry& entry = known_sites.entry(a);
+    if (!entry.is(a)) [[unlikely]]
+      entry = {a, find_site(a)};
+    return entry.site();
   }
 
-  Event& add(Event::Kind kind, ThreadId thread, Time time) {
-    Event& event = events.emplace_back();
-    event.kind = kind;
-    event.thread = thread;
-    event.time = time;
-    return event;
+  [[gnu::noinline]] SiteId find_site(const RawAllocation& a) {
+    Site site{a.stack, a.native_stack, a.thread, a.allocator, true, a.size};
+    if (!definitions.find_site(site)) {
+      std::uint32_t& seen = places.sizes(site);
+      site.fixed_size = seen < kSizesPerPlace;
+      site.size = site.fixed_size ? a.size : 0;
+      seen += site.fixed_size;
+    }
+    const SiteId id = definitions.add_site(site);
+    if (index(id) >= sizes.size()) sizes.resize(index(id) + 1);
+    const bool apart = !site.fixed_size || site.size >= SiteSize::kApart;
+    sizes[index(id)] = {apart ? SiteSize::kApart : static_cast<std::uint32_t>(site.size), deallocator_of(a.allocator)};
+    return id;
+  }
+
+  Event& add(const Event& event) {
+    if (count == events.size()) [[unlikely]]
+      events.resize(2 * count);
+    return events[count++] = event;
   }
 
   std::uint64_t begin_allocation(const RawAllocation& a, SiteId site, ProcessMemory& memory) {
-    Event& event = add(Event::Kind::allocation, a.thread, a.time);
-    event.allocator = a.allocator;
-    event.site = site;
-    event.number = next_number;
-    event.address = a.address;
-    event.size = a.size;
+    add({Event::Kind::allocation, a.allocator, 1, a.thread, site, 0, next_number, a.address, a.size, a.time});
+    totals.allocated_bytes += a.size;
     memory.bytes += a.size;
     live_bytes += a.size;
     peak_bytes = std::max(peak_bytes, live_bytes);
@@ -141,39 +190,31 @@ struct Matcher::State {
 
   Event& add_deallocation(Event::Kind kind, Allocator allocator, ThreadId thread, Time time, SiteId site,
                           std::uint64_t number, std::uint64_t address, std::uint64_t size, ProcessMemory& memory) {
-    Event& event = add(kind, thread, time);
-    event.allocator = allocator;
-    event.site = site;
-    event.number = number;
-    event.address = address;
-    event.size = size;
     memory.bytes -= size;
     live_bytes -= size;
-    return event;
+    return add({kind, allocator, 1, thread, site, 0, number, address, size, time});
   }
 
   void add_unknown(const RawDeallocation& d) {
     ++unknown;
-    Event& event = add(Event::Kind::unknown_deallocation, d.thread, d.time);
-    event.allocator = d.allocator;
-    event.address = d.address;
-    event.size = d.length;
+    add({Event::Kind::unknown_deallocation, d.allocator, 1, d.thread, SiteId{}, 0, 0, d.address, d.length, d.time});
   }
 
   // Ends a heap block; the entry stays in the table.
-  void end(const LiveBlock& block, ThreadId thread, Time time, ProcessMemory& memory) {
-    std::uint64_t size = block.size;
-    if (block.size == LiveBlock::kLarge) [[unlikely]] {
-      const auto place = memory.large.find(block.number);
-      size = place->second;
-      memory.large.erase(place);
+  void end(const LiveBlock& block, std::uint64_t address, ThreadId thread, Time time, ProcessMemory& memory) {
+    const SiteSize& site = sizes[block.site()];
+    std::uint64_t size = site.size;
+    if (site.size == SiteSize::kApart) [[unlikely]] {
+      size = *memory.apart.find(block.number());
+      memory.apart.erase(block.number());
     }
-    add_deallocation(Event::Kind::deallocation, static_cast<Allocator>(block.deallocator), thread, time,
-                     SiteId{block.site}, block.number, block.address, size, memory);
+    ++totals.deallocations;
+    add_deallocation(Event::Kind::deallocation, site.deallocator, thread, time, SiteId{block.site()}, block.number(),
+                     address, size, memory);
   }
 
-  void replace(LiveBlock* block, const RawAllocation& a, ProcessMemory& memory) {
-    end(*block, a.thread, a.time, memory);
+  [[gnu::noinline]] void replace(LiveBlock* block, const RawAllocation& a, ProcessMemory& memory) {
+    end(*block, a.address, a.thread, a.time, memory);
     memory.heap.erase(block);
     if (memory.awaited.size() >= kAwaited) memory.awaited.clear();
     Awaited& awaited = memory.awaited[a.address];
@@ -199,6 +240,7 @@ struct Matcher::State {
                                       Allocator::munmap, thread, time, SiteId{mapping.site}, mapping.number,
                                       gone ? mapping.address : removal.address, removal.size, memory);
       event.pieces = gone ? 1 : mapping.pieces;
+      totals.deallocations += gone;
     });
   }
 };
@@ -210,28 +252,31 @@ void Matcher::allocate(const RawAllocation& allocation) {
   State& s = *state_;
   ProcessMemory& memory = s.memory(allocation.process);
   const SiteId site = s.site_of(allocation);
-  if (LiveBlock* const old = memory.heap.find(allocation.address)) [[unlikely]]
-    s.replace(old, allocation, memory);
+  LiveBlock* place = memory.heap.place_for(allocation.address);
+  if (!place->is_free()) [[unlikely]] {
+    s.replace(place, allocation, memory);
+    place = memory.heap.place_for(allocation.address);
+  }
   const std::uint64_t number = s.begin_allocation(allocation, site, memory);
-  const bool large = allocation.size >= LiveBlock::kLarge;
-  if (large) [[unlikely]]
-    memory.large[number] = allocation.size;
-  memory.heap.insert({allocation.address, number & LiveBlock::kNumberMask,
-                      static_cast<std::uint8_t>(deallocator_of(allocation.allocator)), allocation.stamp, index(site),
-                      large ? LiveBlock::kLarge : static_cast<std::uint32_t>(allocation.size)});
+  s.stamps.add(number, allocation.stamp);
+  if (s.sizes[index(site)].size == SiteSize::kApart) [[unlikely]]
+    memory.apart[number] = allocation.size;
+  memory.heap.insert(place, {allocation.address, number, index(site)});
 }
 
 void Matcher::deallocate(const RawDeallocation& deallocation) {
   State& s = *state_;
   ProcessMemory& memory = s.memory(deallocation.process);
   LiveBlock* const block = memory.heap.find(deallocation.address);
-  if (block != nullptr && block->stamp <= deallocation.stamp) [[likely]] {
-    s.end(*block, deallocation.thread, deallocation.time, memory);
+  if (block != nullptr && !s.stamps.younger(block->number(), s.next_number, deallocation.stamp)) [[likely]] {
+    s.end(*block, deallocation.address, deallocation.thread, deallocation.time, memory);
     memory.heap.erase(block);
   } else if (!s.was_awaited(deallocation, memory)) {
     s.add_unknown(deallocation);
   }
 }
+
+const LiveTable& Matcher::heap_of(ProcessId process) { return state_->memory(process).heap; }
 
 void Matcher::map(const RawAllocation& mapping) {
   State& s = *state_;
@@ -257,14 +302,17 @@ void Matcher::process_ended(ProcessId process, bool exec, Time time) {
   State& s = *state_;
   const std::uint64_t bytes = s.memory(process).bytes;
   s.processes[index(process)] = nullptr;
+  s.latest_memory = nullptr;
   s.live_bytes -= bytes;
-  Event& event = s.add(exec ? Event::Kind::process_exec : Event::Kind::process_exit, ThreadId{}, time);
-  event.index = index(process);
-  event.size = bytes;
+  const auto kind = exec ? Event::Kind::process_exec : Event::Kind::process_exit;
+  s.add({kind, Allocator::none, 1, ThreadId{}, SiteId{}, index(process), 0, 0, bytes, time});
 }
 
-std::span<const Event> Matcher::events() const { return state_->events; }
-void Matcher::clear() { state_->events.clear(); }
+std::span<const Event> Matcher::events() const { return std::span(state_->events).first(state_->count); }
+void Matcher::clear() {
+  state_->totals.events += state_->count;
+  state_->count = 0;
+}
 
 std::uint64_t Matcher::live_bytes() const { return state_->live_bytes; }
 std::uint64_t Matcher::live_count() const {
@@ -275,6 +323,13 @@ std::uint64_t Matcher::live_count() const {
 }
 std::uint64_t Matcher::peak_bytes() const { return state_->peak_bytes; }
 void Matcher::reset_peak() { state_->peak_bytes = state_->live_bytes; }
+Totals Matcher::totals() const {
+  Totals totals = state_->totals;
+  totals.events += state_->count;
+  totals.allocations = state_->next_number;
+  totals.peak_bytes = state_->peak_bytes;
+  return totals;
+}
 std::uint64_t Matcher::unknown_deallocations() const { return state_->unknown; }
 
 }  // namespace memray

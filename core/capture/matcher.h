@@ -3,6 +3,7 @@
 // below.
 #pragma once
 
+#include <memray/capture.h>
 #include <memray/definitions.h>
 #include <memray/event.h>
 
@@ -39,6 +40,8 @@ struct RawDeallocation {
   Time time{};
 };
 
+class LiveTable;
+
 class Matcher {
  public:
   // `definitions` outlives the matcher, which adds sites to it.
@@ -48,6 +51,9 @@ class Matcher {
   // Heap blocks. An allocation at a live address ends the old one first (its free was not seen).
   void allocate(const RawAllocation& allocation);
   void deallocate(const RawDeallocation& deallocation);
+
+  // The heap blocks of a process, to fetch what will be needed before it is. Valid until the process has ended.
+  const LiveTable& heap_of(ProcessId process);
 
   // Mappings: allocator mmap. A new mapping replaces what it overlaps (MAP_FIXED); an unmapping may cover parts of
   // several mappings; a hole in the middle splits one in two, which both belong to the original allocation.
@@ -66,6 +72,7 @@ class Matcher {
   std::uint64_t peak_bytes() const;
   void reset_peak();  // to what is live now
   std::uint64_t unknown_deallocations() const;
+  Totals totals() const;
 
  private:
   struct State;

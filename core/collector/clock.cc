@@ -2,8 +2,6 @@
 
 #include <time.h>
 
-#include <algorithm>
-
 namespace memray::collector {
 
 namespace {
@@ -19,11 +17,6 @@ Clock::Clock() : start_ns_(read(CLOCK_MONOTONIC)), start_realtime_ns_(read(CLOCK
 void Clock::adjust(std::uint64_t stamp) {
   const std::int64_t elapsed = read(CLOCK_MONOTONIC) - start_ns_;
   if (stamp != 0) ns_per_tick_ = static_cast<double>(elapsed) / static_cast<double>(stamp);
-}
-
-Time Clock::time_of(std::uint64_t stamp) {
-  latest_ = std::max(latest_, static_cast<std::int64_t>(static_cast<double>(stamp) * ns_per_tick_));
-  return Time{latest_};
 }
 
 }  // namespace memray::collector

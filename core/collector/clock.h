@@ -3,6 +3,7 @@
 
 #include <memray/types.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace memray::collector {
@@ -13,7 +14,10 @@ class Clock {
  public:
   Clock();
   void adjust(std::uint64_t stamp);
-  Time time_of(std::uint64_t stamp);
+  Time time_of(std::uint64_t stamp) {
+    latest_ = std::max(latest_, static_cast<std::int64_t>(static_cast<double>(stamp) * ns_per_tick_));
+    return Time{latest_};
+  }
   std::int64_t start_realtime_ns() const { return start_realtime_ns_; }
 
  private:

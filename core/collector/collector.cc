@@ -18,32 +18,10 @@ constexpr std::uint64_t kForever = std::numeric_limits<std::uint64_t>::max();
 // (about a microsecond) so that the rule of `Streams` holds for them as well.
 constexpr std::uint64_t kStampSlack = 4096;
 
-constexpr std::size_t kBatch = 4096;
-
 // Small blocks compress badly.
 constexpr std::size_t kWorthABlock = std::size_t{64} << 10;
 
 std::uint8_t item_of(std::uint64_t word) { return static_cast<std::uint8_t>(word); }
-std::uint64_t stamp_of(std::uint64_t word) { return word >> 8; }
-
-// Words of the item that starts at words[0]; 0 if it is no item.
-std::size_t item_size(std::span<const std::uint64_t> words) {
-  const std::uint8_t item = item_of(words[0]);
-  if (item == session::kMapping) return 4;
-  if (item == session::kUnmapping) return 3;
-  switch (item & 0xf0) {
-    case session::kAllocation:
-      return 3;
-    case session::kDeallocation:
-      return 2;
-    case session::kExec:
-      return 1;
-    case session::kStack:
-      return 1 + (words[0] >> 40);
-    default:
-      return 0;
-  }
-}
 
 }  // namespace
 
@@ -154,7 +132,7 @@ void Collector::read_definitions() {
     if (stream->thread() != 0 || stream->image() >= images_.size()) continue;
     Image& image = images_[stream->image()];
     while (streams_.advance(*stream)) {
-      const auto words = stream->readable();
+      const std::span<const std::uint64_t> words(stream->words(), stream->readable());
       const std::uint64_t head = words[0];
       const std::size_t bytes = static_cast<std::uint32_t>(head >> 16);
       const std::size_t size = 1 + (bytes + 7) / 8;
@@ -195,123 +173,6 @@ void Collector::read_definitions() {
   }
 }
 
-// Threads are merged by time stamp up to the watermark. Total order matters little; what matters is that the events of
-// one address come in the order in which they happened, and they do: an allocation is committed before its wrapper
-// returns, so before anybody can free the block; a free is stamped and committed before the block is really freed, so
-// before anybody can get it again. With W = the time just before positions were noted, an item stamped at or before W
-// has every item it depends on in the same cut.
-void Collector::merge(std::uint64_t watermark) {
-  const auto later = std::greater<>{};
-  auto push = [&](Stream* stream) {
-    if (!find_stamped_item(*stream)) return;
-    const std::uint64_t stamp = stamp_of(stream->readable()[0]);
-    if (stamp > watermark) return;
-    heap_.emplace_back(stamp, stream);
-    std::push_heap(heap_.begin(), heap_.end(), later);
-  };
-  for (auto& stream : streams_.all()) {
-    if (stream->thread() != 0 && stream->image() < images_.size()) push(stream.get());
-  }
-  while (!heap_.empty()) {
-    std::pop_heap(heap_.begin(), heap_.end(), later);
-    Stream* stream = heap_.back().second;
-    heap_.pop_back();
-    const std::uint64_t until = heap_.empty() ? watermark : heap_.front().first;
-    do {
-      apply(*stream);
-      if (matcher_.events().size() >= kBatch) hand_over();
-    } while (find_stamped_item(*stream) && stamp_of(stream->readable()[0]) <= until);
-    push(stream);
-  }
-  hand_over();
-}
-
-// Sets stack changes aside until an item with a time is next. False if the stream has none.
-bool Collector::find_stamped_item(Stream& stream) {
-  while (streams_.advance(stream)) {
-    const auto words = stream.readable();
-    const std::size_t size = item_size(words);
-    if (size == 0 || size > words.size()) {
-      stream.consume(words.size());
-      damaged_ = true;
-      continue;
-    }
-    if ((item_of(words[0]) & 0xf0) != session::kStack) return true;
-    stream.changes.insert(stream.changes.end(), words.begin(), words.begin() + static_cast<std::ptrdiff_t>(size));
-    stream.consume(size);
-  }
-  return false;
-}
-
-// A frame of memray's own takes its place in the stack that changes are relative to, but not in the one recorded.
-void Collector::apply_stack_changes(Stream& stream) {
-  Image& image = images_[stream.image()];
-  for (std::span<const std::uint64_t> rest = stream.changes; !rest.empty();) {
-    const auto words = rest.first(item_size(rest));
-    rest = rest.subspan(words.size());
-    const auto kind = static_cast<std::uint32_t>(words[0] >> 8 & 0xff);
-    const auto keep = static_cast<std::size_t>(words[0] >> 16 & 0xff'ffff);
-    if (kind >= MEMRAY_STACK_KINDS) continue;
-    auto& stack = stream.stacks[kind];
-    if (keep > stack.size()) {
-      damaged_ = true;
-      continue;
-    }
-    stack.resize(keep);
-    StackId top = stack.empty() ? kNoStack : stack.back();
-    for (const std::uint64_t word : words.subspan(1)) {
-      const FrameId frame = image.frame(kind, word);
-      if (frame != kOwnFrame) top = definitions_.add_stack(top, frame);
-      stack.push_back(top);
-    }
-  }
-  stream.changes.clear();
-}
-
-void Collector::apply(Stream& stream) {
-  const auto words = stream.readable();
-  const std::uint8_t item = item_of(words[0]);
-  const std::uint64_t stamp = stamp_of(words[0]);
-  const Time time = clock_.time_of(stamp);
-  Image& image = images_[stream.image()];
-  image.advance(stamp);
-  if (!stream.changes.empty()) apply_stack_changes(stream);
-  if (image.predecessor && !image.predecessor->ended) end_image(*image.predecessor, true, time);
-
-  auto top = [&](memray_stack_kind kind) {
-    return stream.stacks[kind].empty() ? kNoStack : stream.stacks[kind].back();
-  };
-  auto allocation = [&](Allocator allocator) {
-    return RawAllocation{
-        image.process(), stream.id, allocator, top(MEMRAY_STACK_PYTHON), top(MEMRAY_STACK_NATIVE), words[1],
-        words[2],        stamp,     time};
-  };
-  auto deallocation = [&](Allocator allocator, std::uint64_t length) {
-    return RawDeallocation{image.process(), stream.id, allocator, words[1], length, stamp, time};
-  };
-
-  if (item == session::kMapping) {
-    matcher_.map(allocation(Allocator::mmap));
-  } else if (item == session::kUnmapping) {
-    matcher_.unmap(deallocation(Allocator::munmap, words[2]));
-  } else if ((item & 0xf0) == session::kAllocation) {
-    matcher_.allocate(allocation(static_cast<Allocator>(item & 0x0f)));
-  } else if ((item & 0xf0) == session::kDeallocation) {
-    matcher_.deallocate(deallocation(static_cast<Allocator>(item & 0x0f), 0));
-  } else if (item == session::kStart) {
-    image.started = true;
-    image.stopped = false;
-    if (metadata_.entry_stack == kNoStack) metadata_.entry_stack = top(MEMRAY_STACK_PYTHON);
-  } else if (item == session::kStop) {
-    image.stopped = true;
-  } else if (item == session::kExec) {
-    image.executing = true;
-  } else if (item == session::kExecFailed) {
-    image.executing = false;
-  }
-  stream.consume(item_size(words));
-}
-
 void Collector::end_image(Image& image, bool exec, Time time) {
   image.ended = true;
   matcher_.process_ended(image.process(), exec, time);
@@ -320,15 +181,6 @@ void Collector::end_image(Image& image, bool exec, Time time) {
 void Collector::hand_over() {
   const auto events = matcher_.events();
   if (events.empty()) return;
-  for (const Event& event : events) {
-    ++totals_.events;
-    if (event.kind == Event::Kind::allocation) {
-      ++totals_.allocations;
-      totals_.allocated_bytes += event.size;
-    } else if (event.kind == Event::Kind::deallocation) {
-      ++totals_.deallocations;
-    }
-  }
   if (sink_status_.ok()) {
     if (encoder_) {
       encoder_->events(events);
@@ -434,7 +286,6 @@ void Collector::finish(const Ending& ending) {
   }
   metadata_.dropped_events = dropped();
   metadata_.unknown_deallocations = matcher_.unknown_deallocations();
-  totals_.peak_bytes = matcher_.peak_bytes();
   resolve_symbols();
   if (encoder_ && sink_status_.ok()) encoder_->finish(metadata_);
   const Status status = sink_.finish(metadata_, false);

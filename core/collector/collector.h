@@ -6,6 +6,7 @@
 #pragma once
 
 #include "capture/encoder.h"
+#include "capture/live_table.h"
 #include "capture/matcher.h"
 #include "collector/clock.h"
 #include "collector/images.h"
@@ -56,7 +57,7 @@ class Collector {
   // Why recording could not start in the program, or "".
   std::string failure() const;
   const Status& sink_status() const { return sink_status_; }
-  const Totals& totals() const { return totals_; }
+  Totals totals() const { return matcher_.totals(); }
   const Metadata& metadata() const { return metadata_; }
   // How often a thread of the program had to wait for this collector, for up to 20 ms each time.
   std::uint32_t waits() const { return session_.control().waits.load(); }
@@ -74,8 +75,11 @@ class Collector {
   void read_definitions();
   void merge(std::uint64_t watermark);
   bool find_stamped_item(Stream& stream);
-  void apply_stack_changes(Stream& stream);
-  void apply(Stream& stream);
+  void change_stack(Stream& stream, const std::uint64_t* words);
+  void apply_waiting_changes(Stream& stream);
+  void run(Stream& stream, std::uint64_t until);
+  void look_ahead(Stream& stream, const LiveTable& heap);
+  void mark(const Stream& stream, std::uint8_t item);
   void end_image(Image& image, bool exec, Time time);
   void hand_over();
   void describe();
@@ -87,7 +91,6 @@ class Collector {
   Status sink_status_;
   Metadata metadata_;
   bool sampled_ = false;
-  Totals totals_;
   Clock clock_;
   Definitions definitions_;
   symbols::ModuleFiles module_files_;

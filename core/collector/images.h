@@ -3,6 +3,7 @@
 
 #include "collector/module_timeline.h"
 #include "collector/process_probe.h"
+#include "collector/stack_cache.h"
 #include "collector/word_map.h"
 #include "session/layout.h"
 
@@ -51,14 +52,24 @@ class Image {
   // One definition, its parts joined. Malformed ones are ignored.
   void define(std::span<const std::byte> bytes);
 
-  // What is asked from now on is about the moment `stamp`, which never goes back.
-  void advance(std::uint64_t stamp) {
-    if (modules_.advance(stamp)) frames_[MEMRAY_STACK_NATIVE].clear();
+  // What is asked from now on is about the moment `stamp`, which never goes back. Returns whether words changed their
+  // meaning.
+  bool advance(std::uint64_t stamp) {
+    if (!modules_.advance(stamp)) [[likely]]
+      return false;
+    frames_[MEMRAY_STACK_NATIVE].clear();
+    stacks_[MEMRAY_STACK_NATIVE].clear();
+    return true;
   }
+  // Words mean the same until further notice.
+  bool steady() const { return modules_.steady(); }
 
-  // The frame that a word of a stack change means; kOwnFrame for memray's own code.
-  FrameId frame(std::uint32_t stack_kind, std::uint64_t word) {
-    return frames_[stack_kind].get(word, [&] { return make_frame(stack_kind, word); });
+  // The stack that has the frame of a word of a stack change on top of `parent`. memray's own code is on no stack.
+  StackId push(std::uint32_t stack_kind, StackId parent, std::uint64_t word) {
+    return stacks_[stack_kind].get(parent, word, [&] {
+      const FrameId frame = frames_[stack_kind].get(word, [&] { return make_frame(stack_kind, word); });
+      return frame == kOwnFrame ? parent : definitions_->add_stack(parent, frame);
+    });
   }
 
   ProcessProbe probe;
@@ -90,6 +101,7 @@ class Image {
   ModuleTimeline modules_;
   std::vector<Code> codes_;  // by number
   WordMap frames_[MEMRAY_STACK_KINDS];
+  StackCache stacks_[MEMRAY_STACK_KINDS];
 };
 
 }  // namespace memray::collector

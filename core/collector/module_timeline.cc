@@ -91,14 +91,16 @@ void ModuleTimeline::add(std::span<const std::byte> bytes) {
   std::ranges::sort(list.segments, {}, &Segment::start);
   const auto at = std::ranges::upper_bound(lists_, list.stamp, {}, &List::stamp);
   lists_.insert(at, std::move(list));
+  note_next();
 }
 
-bool ModuleTimeline::advance(std::uint64_t stamp) {
+bool ModuleTimeline::go_on(std::uint64_t stamp) {
   bool moved = false;
   while (lists_.size() > 1 && lists_[1].stamp <= stamp) {
     lists_.pop_front();
     moved = true;
   }
+  note_next();
   return moved;
 }
 

@@ -35,7 +35,8 @@ class ModuleTimeline {
   void add(std::span<const std::byte> list);
 
   // Goes on to the list that held at `stamp`. Returns whether that is another than before.
-  bool advance(std::uint64_t stamp);
+  bool steady() const { return next_ == kNever; }
+  bool advance(std::uint64_t stamp) { return stamp >= next_ && go_on(stamp); }
 
   struct Place {
     ModuleId module = kNoModule;
@@ -55,13 +56,17 @@ class ModuleTimeline {
     std::uint64_t stamp = 0;
     std::vector<Segment> segments;  // by address
   };
+  bool go_on(std::uint64_t stamp);
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+  void note_next() { next_ = lists_.size() > 1 ? lists_[1].stamp : kNever; }
   Place place_of(std::uint64_t start, std::uint64_t end, std::uint64_t offset, std::string_view build_id,
                  std::string_view name, std::string_view program, std::string_view folder);
 
   ProcessId process_;
   Definitions* definitions_;
   const ModuleSetting* setting_;
-  std::deque<List> lists_;  // by stamp; all but the first are yet to come
+  std::uint64_t next_ = kNever;  // when the list after the first begins to hold
+  std::deque<List> lists_;       // by stamp; all but the first are yet to come
   std::unordered_map<std::string, Place> known_;
 };
 

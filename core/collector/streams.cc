@@ -58,7 +58,7 @@ void Streams::note_positions(bool definitions) {
   }
 }
 
-bool Streams::advance(Stream& stream) {
+bool Streams::next_piece(Stream& stream) {
   while (stream.cursor_ == stream.limit_) {
     auto piece = stream.pieces_.find(stream.sequence_);
     if (stream.cursor_) {  // the present piece is read as far as noted
@@ -72,6 +72,7 @@ bool Streams::advance(Stream& stream) {
     session::ChunkHeader& header = *session::chunk_at(session_, piece->second.chunk);
     stream.cursor_ = session::chunk_words(&header);
     stream.limit_ = stream.cursor_ + piece->second.words;
+    stream.ahead = stream.cursor_;
     if (piece->second.words == 0 && !piece->second.full) return false;
   }
   return true;

@@ -21,6 +21,8 @@
 
 namespace memray::collector {
 
+class Image;
+
 class Stream {
  public:
   Stream(std::uint32_t image, std::uint32_t thread, std::uint32_t os_tid)
@@ -30,12 +32,15 @@ class Stream {
   std::uint32_t thread() const { return thread_; }  // number in its image; 0: definitions
   std::uint32_t os_tid() const { return os_tid_; }
 
-  // Words readable up to the noted position, in one chunk; empty when there are none.
-  std::span<const std::uint64_t> readable() const { return {cursor_, limit_}; }
+  // Words up to the noted position, in one chunk.
+  const std::uint64_t* words() const { return cursor_; }
+  std::size_t readable() const { return static_cast<std::size_t>(limit_ - cursor_); }
   void consume(std::size_t words) { cursor_ += words; }
 
   // What the reader of the stream remembers.
   ThreadId id{};
+  Image* owner = nullptr;
+  const std::uint64_t* ahead = nullptr;             // words before this one were looked at ahead of their time
   std::vector<StackId> stacks[MEMRAY_STACK_KINDS];  // outermost first; each entry is the stack down to that depth
   std::vector<std::byte> definition;                // parts read so far
   std::vector<std::uint64_t> changes;               // stack change items before the one that is next
@@ -68,7 +73,7 @@ class Streams {
   void note_positions(bool definitions);
 
   // Goes on to the next chunk of `stream` when the present one is read and there is another. False: nothing to read.
-  bool advance(Stream& stream);
+  bool advance(Stream& stream) { return stream.cursor_ != stream.limit_ || next_piece(stream); }
 
   // Takes back the chunks of threads that are gone. `alive` is asked about threads that have been silent for a while;
   // `thorough`: chunks are short, look more closely.
@@ -81,6 +86,7 @@ class Streams {
   std::uint64_t touched_bytes() const { return touched_pages_ * 4096; }
 
  private:
+  bool next_piece(Stream& stream);
   void give_back(std::uint32_t chunk);
   void announce_dead(const Stream& stream);
 
