@@ -2,7 +2,8 @@
 // made of. Figures are CPU time of this process in nanoseconds an event; a wall clock would measure the neighbours.
 //
 //   ninja -C build/release capture-speed
-//   build/release/bin/capture-speed [--events MILLIONS] [--runs N] [--keep FILE] [TRACE]
+//   build/release/bin/capture-speed [--events MILLIONS] [--runs N] [TRACE]
+//   build/release/bin/capture-speed [--events MILLIONS] --keep FILE [TRACE]     only makes a capture of that size
 //
 // TRACE is a capture of a real program. It is replayed, at new addresses each time and with everything freed at the end
 // of a round, until there are as many events as asked for. Without TRACE a synthetic program is made up.
@@ -123,11 +124,16 @@ int run(int argc, char** argv) {
       trace = argument;
     }
   }
-  const std::string path = keep.empty() ? fmt::format("/tmp/capture-speed-{}.mem", ::getpid()) : keep;
+  const auto wanted = static_cast<std::uint64_t>(millions * 1e6);
+  if (!keep.empty()) {
+    write(trace, wanted, keep);
+    return 0;
+  }
+  const std::string path = fmt::format("/tmp/capture-speed-{}.mem", ::getpid());
   std::vector<double> match, encode;
   Written written;
   for (int i = 0; i < runs; ++i) {
-    written = write(trace, static_cast<std::uint64_t>(millions * 1e6), path);
+    written = write(trace, wanted, path);
     match.push_back(written.match / static_cast<double>(written.events) * 1e9);
     encode.push_back(written.encode / static_cast<double>(written.events) * 1e9);
   }
@@ -138,7 +144,7 @@ int run(int argc, char** argv) {
   print_ns("match", median(match));
   print_ns("encode", median(encode));
   for (const unsigned threads : {1u, 4u}) {
-    const Collected collected = collect(trace, static_cast<std::uint64_t>(millions * 1e6), threads);
+    const Collected collected = collect(trace, wanted, threads);
     print_ns(fmt::format("collect x{}", threads).c_str(), collected.ns_per_event);
   }
   const Capture capture(path);
@@ -154,7 +160,7 @@ int run(int argc, char** argv) {
     });
     if (bytes == 1) fmt::print("\n");  // keeps the sum
   });
-  if (keep.empty()) std::remove(path.c_str());
+  std::remove(path.c_str());
   return 0;
 }
 

@@ -5,6 +5,7 @@
 // and all figures (totals, end, events) are those of the moment before it. All checksums are verified while opening,
 // at gigabytes a second, so that this is known before the first event is delivered.
 #include <algorithm>
+#include <future>
 #include <map>
 #include <utility>
 
@@ -18,6 +19,13 @@
 namespace memray {
 
 using namespace format;
+
+namespace {
+
+// Where there can be no more threads, what was to be done in one is done when it is asked for.
+constexpr auto kInBackground = std::launch::async | std::launch::deferred;
+
+}  // namespace
 
 void Capture::State::check_file_header() {
   ByteWriter buffer;
@@ -195,19 +203,22 @@ void Capture::State::note_malformed(const BlockPlace& block) {
   damage = "the events at byte " + std::to_string(block.offset) + " make no sense; the rest is not shown";
 }
 
+// Another thread unpacks the next block while `receive` works on this one.
 void Capture::State::for_each_events_block(Columns columns, const BlockReceiver& receive) {
   require_events();
-  EventSections sections;
-  for (std::size_t i = 0; i < events_blocks.size(); ++i) {
-    const BlockPlace& block = events_blocks[i];
-    report(static_cast<double>(i) / static_cast<double>(events_blocks.size()));
-    auto result = EventDecoder::Result::malformed;
-    if (read_events(block, columns, sections)) result = receive(block.header.summary, sections);
-    if (result == EventDecoder::Result::stopped) return;
-    if (result == EventDecoder::Result::malformed) {
-      note_malformed(block);
-      return;
-    }
+  EventSections sections, next_sections;
+  const auto read = [&](std::size_t i, EventSections& into) { return read_events(events_blocks[i], columns, into); };
+  const std::size_t blocks = events_blocks.size();
+  bool intact = blocks > 0 && read(0, sections);
+  for (std::size_t i = 0; i < blocks; ++i) {
+    report(static_cast<double>(i) / static_cast<double>(blocks));
+    std::future<bool> next;
+    if (i + 1 < blocks) next = std::async(kInBackground, read, i + 1, std::ref(next_sections));
+    const auto result = intact ? receive(events_blocks[i].header.summary, sections) : EventDecoder::Result::malformed;
+    if (result == EventDecoder::Result::malformed) note_malformed(events_blocks[i]);
+    if (result != EventDecoder::Result::done) return;
+    if (next.valid()) intact = next.get();
+    std::swap(sections, next_sections);
   }
   report(1);
 }
