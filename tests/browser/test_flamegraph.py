@@ -592,3 +592,11 @@ def test_a_million_stacks_fit_on_a_page(open_page, make_report):
         if depth > 0:
             called[path[depth - 1]] += tree["bytes"][node]
     assert all(tree["bytes"][node] == held for node, held in called.items())
+
+
+@pytest.mark.parametrize("options", [(), ("--inverted",), ("--temporal", "--inverted"), ("--temporal", "--leaks")])
+def test_no_page_is_larger_than_five_megabytes(open_page, make_report, options):
+    assert make_report("bushy", *options).stat().st_size < 5_000_000
+    page = open_page("bushy", *options)
+    names = functions(page)
+    assert len(names) > 20_000 and "(merged)" in names

@@ -1,10 +1,11 @@
 // Writes a capture that looks like that of a real program, and beside it what a flame graph of it must show, added up
-// here and not by any code of memray: write-capture CAPTURE TRUTH [shop|grown|deep|huge|wide]
+// here and not by any code of memray: write-capture CAPTURE TRUTH [shop|grown|deep|huge|bushy|wide]
 //
 //   shop   a Python program with imports, packages, native threads, names in several scripts and names that are HTML
 //   grown  the same shop after some weeks: one cache is gone, another grew, and lines have moved
 //   deep   a recursion of 3000 frames
 //   huge   a million distinct stacks
+//   bushy  as many boxes, names and intervals of time as could be asked of a page
 //   wide   as many functions that allocate as no table shows
 #include <capture/encoder.h>
 #include <capture/matcher.h>
@@ -357,6 +358,28 @@ void record_huge(Recording& recording) {
   }
 }
 
+// 9000 stacks of twelve functions of their own, each a little more than 0.01 %, again and again.
+void record_bushy(Recording& recording) {
+  constexpr std::uint32_t kLeaves = 9000;
+  std::vector<StackId> stacks;
+  for (std::uint32_t leaf = 0; leaf < kLeaves; ++leaf) {
+    StackId stack = kNoStack;
+    for (std::uint32_t depth = 0; depth < 12; ++depth) {
+      const std::string name =
+          "a_function_with_quite_a_long_name_" + std::to_string(leaf) + "_" + std::to_string(depth);
+      stack = recording.called(stack, {name, "/home/ada/bushy/module_" + std::to_string(leaf) + ".py", 10 + depth});
+    }
+    stacks.push_back(stack);
+  }
+  std::vector<std::uint64_t> held(kLeaves);
+  for (std::uint32_t step = 0; step < 40 * kLeaves; ++step) {
+    std::uint64_t& address = held[step % kLeaves];
+    if (address != 0) recording.free(address);
+    address = recording.allocate(stacks[step % kLeaves], 100'000 + step % 977);
+    if (step % 700 == 0) recording.sample(recording.live());
+  }
+}
+
 void record_wide(Recording& recording) {
   for (std::uint32_t i = 0; i < 60'000; ++i) {
     recording.allocate({{"main", kApp, 1}, {"function_" + std::to_string(i), kApp, 10 + i}}, 100 + i);
@@ -367,7 +390,7 @@ void record_wide(Recording& recording) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fputs("usage: write-capture CAPTURE TRUTH [shop|grown|deep|huge|wide]\n", stderr);
+    std::fputs("usage: write-capture CAPTURE TRUTH [shop|grown|deep|huge|bushy|wide]\n", stderr);
     return 2;
   }
   const std::string kind = argc > 3 ? argv[3] : "shop";
@@ -378,6 +401,8 @@ int main(int argc, char** argv) {
     record_deep(recording, views);
   } else if (kind == "huge") {
     record_huge(recording);
+  } else if (kind == "bushy") {
+    record_bushy(recording);
   } else if (kind == "wide") {
     record_wide(recording);
   } else {

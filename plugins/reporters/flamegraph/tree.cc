@@ -113,32 +113,55 @@ void add_remainder(std::vector<Remainder>& remainders, const Node& node) {
   place->sums += node.sums;
 }
 
+// The largest share that a node has of any of the totals. No node has a larger one than its parent.
+double share(const Sums& part, const Sums& total) {
+  const auto of = [](std::uint64_t a, std::uint64_t b) {
+    return b == 0 ? 0 : static_cast<double>(a) / static_cast<double>(b);
+  };
+  return std::max({of(part.bytes, total.bytes), of(part.count, total.count), of(part.bytes_before, total.bytes_before),
+                   of(part.count_before, total.count_before)});
+}
+
+// Marks the nodes that are large enough, or, if these are too many, the largest of them. Raises `limit` then.
+std::vector<char> large_nodes(const std::vector<Node>& nodes, const Pruning& pruning, double& limit) {
+  const Sums totals = pruning.totals.value_or(nodes[kRootNode].sums);
+  std::vector<std::pair<double, std::uint32_t>> candidates;  // a parent before its children, also where they are equal
+  for (std::uint32_t i = 1; i < nodes.size(); ++i) {
+    if (large(nodes[i].sums, totals, limit)) candidates.emplace_back(-share(nodes[i].sums, totals), i);
+  }
+  if (candidates.size() > pruning.max_nodes) {
+    const auto last = candidates.begin() + static_cast<std::ptrdiff_t>(pruning.max_nodes);
+    std::nth_element(candidates.begin(), last, candidates.end());
+    limit = std::max(limit, -last->first);
+    candidates.erase(last, candidates.end());
+  }
+  std::vector<char> kept(nodes.size());
+  kept[kRootNode] = 1;
+  for (const auto& candidate : candidates) kept[candidate.second] = 1;
+  return kept;
+}
+
 Selection select(const std::vector<Node>& nodes, const Pruning& pruning) {
   Selection selection;
   selection.limit = pruning.limit;
-  const Node& root = nodes[kRootNode];
-  const Sums totals = pruning.totals.value_or(root.sums);
-  const auto kept = [&](const Node& node) { return &node == &root || large(node.sums, totals, selection.limit); };
-  while (static_cast<std::size_t>(std::count_if(nodes.begin(), nodes.end(), kept)) > pruning.max_nodes) {
-    selection.limit *= 2;
-  }
+  const std::vector<char> kept = large_nodes(nodes, pruning, selection.limit);
 
   std::vector<std::uint32_t>& first = selection.first;
   first.assign(nodes.size() + 2, 0);
   for (std::size_t i = 1; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     if (is_top(node)) continue;
-    if (kept(node)) {
+    if (kept[i]) {
       ++first[node.parent + 2];
     } else {
       ++selection.merged;
-      if (kept(nodes[node.parent])) add_remainder(selection.remainders[node.parent], node);
+      if (kept[node.parent]) add_remainder(selection.remainders[node.parent], node);
     }
   }
   std::partial_sum(first.begin(), first.end(), first.begin());
   selection.children.resize(first.back());
   for (std::uint32_t i = 1; i < nodes.size(); ++i) {
-    if (!is_top(nodes[i]) && kept(nodes[i])) selection.children[first[nodes[i].parent + 1]++] = i;
+    if (!is_top(nodes[i]) && kept[i]) selection.children[first[nodes[i].parent + 1]++] = i;
   }
   return selection;
 }

@@ -7,8 +7,7 @@
 // Then `finish` lays the nodes out for the page: in preorder, the largest sibling first, without those that nobody
 // could see. A node narrower than a tenth of a pixel on the widest screen is not worth a line of the report; siblings
 // below the limit become one "(merged)" node, which keeps their sums, so that every node still equals its own
-// allocations and its children's. The limit rises if a capture has too many nodes even so, which bounds the size of the
-// page.
+// allocations and its children's. Of too many nodes even so the largest are kept, which bounds the size of the page.
 #pragma once
 
 #include "html_common/flat_map.h"
@@ -56,7 +55,7 @@ struct Tree {
 
 struct Pruning {
   double limit = 1e-4;  // of every total
-  std::size_t max_nodes = 100'000;
+  std::size_t max_nodes = 60'000;
   std::optional<Sums> totals = {};  // where they are not the root's
 };
 

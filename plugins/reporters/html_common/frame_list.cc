@@ -11,10 +11,10 @@ namespace memray::html {
 
 namespace {
 
-constexpr std::size_t kTextBudget = 1'500'000;  // bytes of JSON
+constexpr std::size_t kTextBudget = 2'200'000;  // bytes of JSON
 
 std::vector<std::string> shortened(const std::vector<std::string_view>& texts) {
-  constexpr std::array<std::size_t, 7> kLengths = {4000, 1000, 250, 100, 40, 16, 6};
+  constexpr std::array<std::size_t, 10> kLengths = {4000, 1000, 250, 100, 60, 40, 28, 20, 12, 6};
   std::vector<std::string> result;
   for (const std::size_t length : kLengths) {
     result.clear();
