@@ -72,6 +72,7 @@ bool Collector::drain(bool last) {
   streams_.note_positions(true);
   const bool busy = streams_.chunks_in_use() > session::kBaseChunks / 4;
   read_definitions();
+  thread_names_.inherit();
   merge(last ? kForever : now < kStampSlack ? 0 : now - kStampSlack);
   if (!last) end_gone(gone, clock_.time_of(now));
 

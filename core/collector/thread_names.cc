@@ -1,6 +1,7 @@
 #include "collector/thread_names.h"
 
 #include <tuple>
+#include <utility>
 
 namespace memray::collector {
 
@@ -31,13 +32,18 @@ void ThreadNames::made(const session::Image& image, const Stream& stream) {
   thread.id = stream.id;
   if (thread.name.text != kNoString) definitions_->rename_thread(thread.id, thread.name.text);
   if (auto found = unclaimed_.extract(key(stream.image(), stream.os_tid()))) offer(thread, found.mapped());
-  // The thread that forked goes on in the child. Its name in the kernel does by itself.
   if (stream.thread() != 1 || image.forked_from == 0) return;
-  const auto forking = threads_.find(key(image.forked_from - 1, image.forking_thread));
-  if (forking == threads_.end() || forking->second.name.source == session::NameSource::system) return;
-  Name inherited = forking->second.name;
-  inherited.stamp = 0;  // whatever the child says is later
-  offer(thread, inherited);
+  heirs_.emplace_back(key(stream.image(), stream.thread()), key(image.forked_from - 1, image.forking_thread));
+}
+
+void ThreadNames::inherit() {
+  for (const auto& [heir, forking] : std::exchange(heirs_, {})) {
+    const auto found = threads_.find(forking);
+    if (found == threads_.end() || found->second.name.source == session::NameSource::system) continue;
+    Name inherited = found->second.name;
+    inherited.stamp = 0;  // whatever the child says is later
+    offer(threads_[heir], inherited);
+  }
 }
 
 }  // namespace memray::collector

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace memray::collector {
 
@@ -19,6 +21,10 @@ class ThreadNames {
 
   // `stream.id` has been made for the stream's thread.
   void made(const session::Image& image, const Stream& stream);
+
+  // The thread that forked goes on in the child, and its name with it (the kernel's does by itself). To be called when
+  // all names have been added that were told before the threads made so far.
+  void inherit();
 
  private:
   struct Name {
@@ -36,6 +42,7 @@ class ThreadNames {
   Definitions* definitions_;
   std::unordered_map<std::uint64_t, Thread> threads_;  // by image and number
   std::unordered_map<std::uint64_t, Name> unclaimed_;  // by image and OS thread id
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> heirs_;
 };
 
 }  // namespace memray::collector

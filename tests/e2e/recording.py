@@ -25,8 +25,10 @@ def run(command, **options):
 
 @functools.lru_cache(maxsize=None)
 def interpreters():
-    """Every CPython from 3.9 on that this machine has: the system's and pyenv's, one of each version."""
+    """Every CPython from 3.9 on that this machine has: the system's, pyenv's and those of /opt, one of each version."""
     candidates = [pathlib.Path("/usr/bin/python3"), pathlib.Path(sys.executable)]
+    candidates += sorted(pathlib.Path("/usr/bin").glob("python3.[0-9]*[0-9]"))
+    candidates += sorted(pathlib.Path("/opt").glob("python*/bin/python3"))
     candidates += sorted(pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv")).glob("versions/*/bin/python3"))
     found = {}
     for python in candidates:

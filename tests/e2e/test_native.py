@@ -1,4 +1,5 @@
 """`memray run --native`: native stacks in captures."""
+import glob
 import shutil
 import sys
 
@@ -36,6 +37,9 @@ def test_without_native_there_are_no_native_stacks(memray, programs, tmp_path):
     assert all(event["native_stack"] == 0 for kind, event in recording.events if kind == "ALLOCATION")
 
 
+needs_libunwind = pytest.mark.skipif(not glob.glob("/usr/lib*/**/libunwind.so.8", recursive=True), reason="libunwind is not installed")
+
+
 def native_stacks(recording):
     """For each allocation, in order: size and frames, innermost first, as (file, place in it)."""
     modules = {value["module"]: value for kind, value in recording.lines if kind == "MODULE"}
@@ -54,6 +58,7 @@ with recursive c(x) as (select 1 union all select x + 1 from c where x < 3000) i
 select count(*), max(length(g)) from (select group_concat(b) as g from t group by a % 10 order by g);"""
 
 
+@needs_libunwind
 @pytest.mark.skipif(not shutil.which("sqlite3"), reason="sqlite3 is not installed")
 def test_libunwind_sees_the_same(memray, tmp_path):
     ours, theirs = (
@@ -67,6 +72,7 @@ def test_libunwind_sees_the_same(memray, tmp_path):
     assert ours[len(unknown):] == theirs[len(unknown):]
 
 
+@needs_libunwind
 @pytest.mark.parametrize("hooks", ["plt", "preload"])
 def test_libunwind_keeps_to_itself(memray, tmp_path, hooks):
     """What the program calls backtrace is libc's, and what libunwind allocates is not the program's."""

@@ -21,19 +21,17 @@ def expected(truth):
     return {int(size): (tid, name.encode()[:256].decode(errors="ignore")) for size, (tid, name) in truth.items()}
 
 
+def assert_threads_are(recording, truth):
+    found = threads_by_size(recording)
+    assert {size: found.get(size) for size in truth} == truth
+
+
 @pytest.mark.parametrize("hooks", ["plt", "preload"])
 def test_names_that_the_kernel_knows(memray, programs, tmp_path, hooks):
     recording = record(memray, tmp_path, [programs / "thread_names"], f"--hooks={hooks}")
     truth = expected(recording.truth)
     assert len(truth) == 1008
-    found = threads_by_size(recording)
-    assert {size: found[size] for size in truth} == truth
-
-
-def python_blocks(recording, truth):
-    """A bytearray takes a byte more than it holds."""
-    found = threads_by_size(recording)
-    return {size: found[size + 1] for size in truth}
+    assert_threads_are(recording, truth)
 
 
 @pytest.mark.parametrize("version", interpreters())
@@ -41,7 +39,7 @@ def test_names_of_python_threads(memray, tmp_path, version):
     recording = record(memray, tmp_path, PYTHON_PROGRAMS / "thread_names.py", "--python", interpreters()[version])
     truth = expected(recording.truth)
     assert len(truth) == 211
-    assert python_blocks(recording, truth) == truth
+    assert_threads_are(recording, truth)
 
 
 @pytest.mark.parametrize("version", interpreters())
@@ -50,4 +48,4 @@ def test_names_go_with_the_thread_that_forks(memray, tmp_path, version):
     command = [interpreters()[version], PYTHON_PROGRAMS / "thread_names.py", child]
     recording = record(memray, tmp_path, command, "--follow-fork")
     truth = expected(json.loads(child.read_text()))
-    assert python_blocks(recording, truth) == truth
+    assert_threads_are(recording, truth)

@@ -7,7 +7,7 @@
 //   3.9         f_lasti, the last instruction begun                                     co_lnotab
 //   3.10        the same, but counted in two-byte units: doubled                        co_linetable, PEP 626
 //   3.11, 3.12  prev_instr: the instruction, or the last inline cache of its call       co_linetable, location table
-//   3.13, 3.14  instr_ptr: the instruction                                              co_linetable, location table
+//   3.13 to 3.15  instr_ptr: the instruction                                            co_linetable, location table
 // A call's caches belong to its entry of the table, so all of these give the line of the call itself.
 #include "code.h"
 

@@ -84,6 +84,11 @@ struct Sections {
 constexpr std::uint32_t kRuntimeState = 3;
 constexpr Sections kSections313 = {19, 28, 34, 44, 46, 64, 67, 71};
 constexpr Sections kSections314 = {22, 31, 39, 50, 52, 74, 77, 81};
+constexpr Sections kSections315 = {22, 39, 47, 58, 60, 86, 89, 94};
+
+const Sections& sections_of(MinorVersion version) {
+  return version == 0x030d ? kSections313 : version == 0x030e ? kSections314 : kSections315;
+}
 
 // Reads offsets, remembering whether each lay inside the structure that it is of.
 class DebugOffsets {
@@ -107,7 +112,7 @@ class DebugOffsets {
 };
 
 bool from_debug_offsets(MinorVersion version, std::uintptr_t runtime, std::uintptr_t runtime_size, Layout& layout) {
-  const Sections& at = version == 0x030d ? kSections313 : kSections314;
+  const Sections& at = sections_of(version);
   DebugOffsets offsets(runtime);
   if (runtime_size < at.end * sizeof(std::uint64_t) || !offsets.cookie() || offsets.version() != version) return false;
   const bool per_thread_bytecode = version >= 0x030e && offsets.free_threaded();
@@ -164,6 +169,7 @@ bool layout_of(MinorVersion version, std::uintptr_t runtime, std::uintptr_t runt
       return true;
     case 0x030d:
     case 0x030e:
+    case 0x030f:
       return from_debug_offsets(version, runtime, runtime_size, layout);
     default:
       return false;

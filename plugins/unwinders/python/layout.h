@@ -9,7 +9,7 @@ namespace memray::python {
 using MinorVersion = std::uint32_t;
 
 inline constexpr MinorVersion kOldest = 0x0309;
-inline constexpr MinorVersion kNewest = 0x030e;
+inline constexpr MinorVersion kNewest = 0x030f;
 
 // How a frame says where it is.
 enum class Instruction : std::uint8_t {

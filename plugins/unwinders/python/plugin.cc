@@ -1,4 +1,4 @@
-// The python unwinder: stacks of CPython 3.9 to 3.14, read from outside, built without its headers.
+// The python unwinder: stacks of CPython 3.9 to 3.15, read from outside, built without its headers.
 //
 //   elf.cc         symbols of the process
 //   runtime.cc     finding the interpreter
@@ -91,7 +91,7 @@ extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
     MEMRAY_ABI_VERSION,
     MEMRAY_PLUGIN_UNWINDER,
     "python",
-    "Stacks of Python code, for CPython 3.9 to 3.14",
+    "Stacks of Python code, for CPython 3.9 to 3.15",
     "0.1.0",
     &memray::python::kUnwinder,
 };

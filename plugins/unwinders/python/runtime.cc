@@ -89,6 +89,7 @@ bool type_fits(const Runtime& runtime) {
 void use(Runtime& runtime, const char* (*get_version)()) {
   const MinorVersion version = parse_version(get_version(), runtime.version);
   host->describe("python_version", runtime.version);
+  runtime.has_api = find_api(runtime.api);
   if (!layout_of(version, runtime.runtime.address, runtime.runtime.size, runtime.layout)) {
     host->warn(version < kOldest ? "this Python is older than 3.9: recording without Python stacks"
                : version > kNewest
@@ -101,7 +102,6 @@ void use(Runtime& runtime, const char* (*get_version)()) {
     return;
   }
   if (version < 0x030c) runtime.attached_thread_state = nullptr;
-  runtime.has_api = find_api(runtime.api);
   active.store(&runtime, std::memory_order_release);
 }
 
@@ -134,6 +134,11 @@ const Runtime* find_runtime() {
   if (!settled) look(the_runtime);
   looking.store(false, std::memory_order_release);
   return active_runtime();
+}
+
+const Runtime* find_interpreter() {
+  find_runtime();
+  return the_runtime.has_api ? &the_runtime : nullptr;
 }
 
 bool holds_gil(const Runtime& runtime) {

@@ -88,6 +88,9 @@ inline const Runtime* active_runtime() { return active.load(std::memory_order_ac
 // Looks for a CPython. Once found, later calls do nothing; a CPython that cannot be read is warned about once.
 const Runtime* find_runtime();
 
+// The same with its API, also where its stacks cannot be read.
+const Runtime* find_interpreter();
+
 // Whether the calling thread may use the API.
 bool holds_gil(const Runtime& runtime);
 

@@ -123,7 +123,7 @@ void script_starts() {
   api.fetch_error(&type, &value, &traceback);
   describe_interpreter(api);
   register_at_exit(api);
-  const bool fits = layout_fits(*interpreter);
+  const bool fits = !active_runtime() || layout_fits(*interpreter);
   api.restore_error(type, value, traceback);
   if (!fits) {
     give_up("this build of Python lays out its frames differently than expected: recording without Python stacks");
@@ -175,8 +175,8 @@ bool add_hook(const Runtime& runtime) {
 }  // namespace
 
 bool start_with_script() {
-  const Runtime* runtime = find_runtime();
-  if (!runtime || !runtime->has_api) return false;
+  const Runtime* runtime = find_interpreter();
+  if (!runtime) return false;
   // A program that merely embeds Python (a debugger, an editor) runs no script in the sense meant here.
   if (!program_mentions("Py_BytesMain") && !program_mentions("Py_Main") && !program_mentions("Py_RunMain"))
     return false;
@@ -185,9 +185,9 @@ bool start_with_script() {
 }
 
 void describe_allocator_early() {
-  const Runtime* runtime = find_runtime();
-  if (!runtime) return;
-  if (runtime->has_api && runtime->api.allocator_name && runtime->api.is_initialized()) {
+  if (!find_runtime()) return;
+  const Runtime* runtime = find_interpreter();
+  if (runtime && runtime->api.allocator_name && runtime->api.is_initialized()) {
     const char* name = runtime->api.allocator_name();
     return describe_allocator(name ? name : "unknown");
   }

@@ -14,11 +14,12 @@ except ImportError:
 
 sizes = iter(range(3_000_001, 4_000_000))
 truth = {}
-blocks = []
+allocate = ctypes.CDLL(None).malloc
+allocate.argtypes, allocate.restype = [ctypes.c_size_t], ctypes.c_void_p
 
 
 def make(size):
-    blocks.append(bytearray(size))
+    allocate(size)
 
 
 def note(size, name):

@@ -23,7 +23,7 @@ namespace {
 std::set<fs::path> interpreters() {
   std::set<fs::path> found;
   const auto consider = [&](const fs::path& folder) {
-    for (int minor = 9; minor <= 14; ++minor) {
+    for (int minor = 9; minor <= 19; ++minor) {
       const fs::path python = folder / ("python3." + std::to_string(minor));
       if (fs::exists(python)) found.insert(fs::canonical(python));
     }

@@ -209,7 +209,8 @@ def reused_code():
         name = "name%d" % i
         text = "\n" * (i % 50) + "def %s():\n  check()\n%s()\n" % (name, name)
         code = compile(text, "file%d.py" % i, "exec")
-        addresses[id(code)] = addresses.get(id(code), 0) + 1
+        for address in [id(code), *(id(part) for part in code.co_consts if isinstance(part, type(code)))]:
+            addresses[address] = addresses.get(address, 0) + 1
         exec(code, {"check": check})
         del code
     assert max(addresses.values()) > 5, "no address was used again: the test tests nothing"

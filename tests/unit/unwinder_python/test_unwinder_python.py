@@ -25,7 +25,7 @@ def find_interpreters():
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     candidates = []
     for folder in ["/usr/bin", "/usr/local/bin", *glob.glob(pyenv + "/versions/*/bin")]:
-        candidates += [f"{folder}/python3.{minor}" for minor in range(9, 15)]
+        candidates += [f"{folder}/python3.{minor}" for minor in range(9, 20)]
     return sorted({os.path.realpath(path) for path in candidates if os.path.exists(path)})
 
 
