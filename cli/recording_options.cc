@@ -23,6 +23,8 @@ void check_conflicts(const RunOptions& options, const std::string& usage) {
     if (native) fail(fmt::format("{} and {} both make native stacks; choose one of them", native, name));
     native = name;
   }
+  if (options.track_objects && options.aggregate)
+    fail("--track-object-lifetimes keeps every object, and --aggregate only totals; choose one of them");
   if (!options.output.empty() && options.sink == "file" && !options.sink_arguments.empty())
     fail("an output file is named twice: with -o and with --sink=file:PATH");
 }
@@ -72,6 +74,8 @@ RecordingOptions::RecordingOptions(Command& command, RunOptions& options, const 
       command.add_option("--sink", sink_, "Where the recording goes (default: file)")->option_text(" NAME[:ARGS]");
   command.add_flag("--aggregate", run_.aggregate,
                    "Keep totals by stack, at the peak and at the end, instead of every event");
+  command.add_flag("--track-object-lifetimes", run_.track_objects,
+                   "Record when Python objects are made and destroyed (CPython 3.13.3 and later)");
 }
 
 void RecordingOptions::finish() {
@@ -91,6 +95,7 @@ void RecordingOptions::finish() {
 void fill_request(RecordRequest& request, const RunOptions& options) {
   request.drop_on_overrun = options.drop_on_overrun;
   request.follow_fork = options.follow_fork;
+  request.track_objects = options.track_objects;
   request.memory_interval_ms = options.memory_interval_ms;
   request.sink_config.arguments = options.sink_arguments;
   request.sink_config.output = options.output;

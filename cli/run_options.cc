@@ -30,6 +30,8 @@ constexpr auto kFooter =
 
 void check_conflicts(const RunOptions& options) {
   const auto fail = [](const std::string& message) { throw UsageError(message, kUsageLine); };
+  if (options.track_objects && options.startup)
+    fail("--track-object-lifetimes begins with the script, and --startup before it; choose one of them");
   if (options.what == RunOptions::What::program && !options.python.empty())
     fail("--python is for scripts, -m and -c; what follows \"--\" is run as it is");
   if (options.what == RunOptions::What::program && options.startup)

@@ -24,6 +24,7 @@ struct RunOptions {
   bool follow_fork = false;
   bool drop_on_overrun = false;
   bool aggregate = false;
+  bool track_objects = false;
   bool startup = false;  // record the interpreter's start too
   bool native = false;   // native stacks besides whatever else is asked for
   bool trace_python_allocators = false;

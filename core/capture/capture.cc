@@ -73,6 +73,9 @@ bool Capture::State::load_block(const BlockPlace& block) {
       return true;
     case BlockKind::aggregates:
       return load_aggregates(block);
+    case BlockKind::objects:
+      objects_blocks.push_back(block);
+      return true;
     case BlockKind::definitions:
     case BlockKind::samples: {
       ByteWriter raw;

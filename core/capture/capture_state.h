@@ -21,6 +21,7 @@ struct Capture::State {
   std::string path;
   format::File file;
   std::vector<format::BlockPlace> events_blocks;
+  std::vector<format::BlockPlace> objects_blocks;
   Metadata metadata;
   Definitions definitions;
   Totals totals;

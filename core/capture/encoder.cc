@@ -18,6 +18,7 @@
 #include "capture/columns.h"
 #include "capture/definitions_codec.h"
 #include "capture/format.h"
+#include "capture/objects_codec.h"
 
 namespace memray {
 namespace {
@@ -58,6 +59,7 @@ struct Encoder::State {
   Time mark{};  // of the event before
 
   std::vector<MemorySample> samples;
+  ObjectsWriter objects;
   std::optional<Metadata> metadata_update;
 
   void write_definitions() {
@@ -92,11 +94,19 @@ struct Encoder::State {
     times = {};
   }
 
+  void write_objects() {
+    if (objects.size() == 0) return;
+    BlockBuilder block(BlockKind::objects, options.compress);
+    block.add_section(SectionId::objects, objects.take().bytes());
+    out.add(BlockKind::objects, block.finish().bytes());
+  }
+
   void flush() {
     if (metadata_update) out.add_metadata(*metadata_update);
     metadata_update.reset();
     write_definitions();
     write_events();
+    write_objects();
     out.add_samples(samples);
     samples.clear();
   }
@@ -209,6 +219,11 @@ void Encoder::events(std::span<const Event> events) {
 void Encoder::sample(const MemorySample& sample) {
   state_->samples.push_back(sample);
   if (state_->samples.size() >= kSamplesPerBlock) state_->flush();
+}
+
+void Encoder::objects(std::span<const ObjectEvent> events) {
+  for (const ObjectEvent& event : events) state_->objects.add(event);
+  if (state_->objects.size() >= state_->options.block_bytes) state_->flush();
 }
 
 void Encoder::update_metadata(const Metadata& metadata) { state_->metadata_update = metadata; }

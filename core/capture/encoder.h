@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memray/capture.h>
+#include <memray/objects.h>
 #include <memray/sink.h>
 
 #include <functional>
@@ -25,6 +26,7 @@ class Encoder {
 
   void events(std::span<const Event> events);
   void sample(const MemorySample& sample);
+  void objects(std::span<const ObjectEvent> events);
 
   // Something of `metadata` became known while recording (python_version, ...). Written with the next block.
   void update_metadata(const Metadata& metadata);

@@ -58,6 +58,7 @@ enum class SectionId : std::uint8_t {
   address_deltas = 35,
   times = 36,
   samples = 48,
+  objects = 49,
   index = 64,
   aggregate_totals = 80,
   peak_sites = 81,

@@ -177,9 +177,12 @@ void Collector::read_definitions() {
 void Collector::end_image(Image& image, bool exec, Time time) {
   image.ended = true;
   matcher_.process_ended(image.process(), exec, time);
+  objects_.process_ended(image.process());
 }
 
 void Collector::hand_over() {
+  if (encoder_ && sink_status_.ok() && !objects_.events().empty()) encoder_->objects(objects_.events());
+  objects_.clear();
   const auto events = matcher_.events();
   if (events.empty()) return;
   if (sink_status_.ok()) {

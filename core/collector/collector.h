@@ -10,6 +10,7 @@
 #include "capture/matcher.h"
 #include "collector/clock.h"
 #include "collector/images.h"
+#include "collector/object_matcher.h"
 #include "collector/session.h"
 #include "collector/streams.h"
 #include "collector/thread_names.h"
@@ -80,6 +81,7 @@ class Collector {
   void run(Stream& stream, std::uint64_t until);
   void look_ahead(Stream& stream, const LiveTable& heap);
   void mark(const Stream& stream, std::uint8_t item);
+  void note_object(const Stream& stream, std::uint8_t item);
   void end_image(Image& image, bool exec, Time time);
   void hand_over();
   void describe();
@@ -97,6 +99,7 @@ class Collector {
   ModuleSetting module_setting_;
   Matcher matcher_;
   ThreadNames thread_names_;
+  ObjectMatcher objects_;
   std::unique_ptr<Encoder> encoder_;
   Streams streams_;
   std::deque<Image> images_;  // by number

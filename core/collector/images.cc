@@ -39,6 +39,8 @@ void Image::define(std::span<const std::byte> bytes) {
       return modules_.add(bytes);
     case session::Definition::thread:
       return define_thread_name(bytes);
+    case session::Definition::type:
+      return define_type(bytes);
   }
 }
 
@@ -76,6 +78,20 @@ void Image::define_thread_name(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof whose) return;
   std::memcpy(&whose, bytes.data(), sizeof whose);
   thread_names.emplace_back(whose, definitions_->add_string(as_text(bytes.subspan(sizeof whose))));
+}
+
+void Image::define_type(std::span<const std::byte> bytes) {
+  std::uint32_t number = 0;
+  if (bytes.size() < sizeof number) return;
+  std::memcpy(&number, bytes.data(), sizeof number);
+  if (number >= kMaxCodes) return;
+  if (number >= types_.size()) types_.resize(number + 1, kNoString);
+  types_[number] = definitions_->add_string(as_text(bytes.subspan(sizeof number)));
+}
+
+StringId Image::type(std::uint32_t number) const {
+  if (number < types_.size() && types_[number] != kNoString) return types_[number];
+  return parent_ ? parent_->type(number) : kNoString;
 }
 
 // A fork goes on with the numbers of its parent, and describes what it adds under the next ones.

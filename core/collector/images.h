@@ -64,6 +64,9 @@ class Image {
   // Words mean the same until further notice.
   bool steady() const { return modules_.steady(); }
 
+  // The name of a type of objects.
+  StringId type(std::uint32_t number) const;
+
   // The stack that has the frame of a word of a stack change on top of `parent`. memray's own code is on no stack.
   StackId push(std::uint32_t stack_kind, StackId parent, std::uint64_t word) {
     return stacks_[stack_kind].get(parent, word, [&] {
@@ -88,6 +91,7 @@ class Image {
   FrameId make_frame(std::uint32_t stack_kind, std::uint64_t word);
   void define_code(std::span<const std::byte> bytes);
   void define_thread_name(std::span<const std::byte> bytes);
+  void define_type(std::span<const std::byte> bytes);
 
   const Code* code(std::uint32_t number) const;
   ModuleTimeline::Place place(std::uint64_t address) const;
@@ -99,7 +103,8 @@ class Image {
   const Image* parent_;
   Definitions* definitions_;
   ModuleTimeline modules_;
-  std::vector<Code> codes_;  // by number
+  std::vector<Code> codes_;      // by number
+  std::vector<StringId> types_;  // likewise
   WordMap frames_[MEMRAY_STACK_KINDS];
   StackCache stacks_[MEMRAY_STACK_KINDS];
 };

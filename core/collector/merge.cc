@@ -29,6 +29,8 @@ constexpr auto kWords = [] {
   for (std::size_t i = 0; i < 16; ++i) {
     words[session::kAllocation + i] = 3;
     words[session::kDeallocation + i] = 2;
+    words[session::kObjectCreated + i] = 3;
+    words[session::kObjectDestroyed + i] = 2;
     words[session::kExec + i] = 1;
   }
   words[session::kMapping] = 4;
@@ -160,7 +162,7 @@ void Collector::run(Stream& stream, std::uint64_t until) {
       mark(stream, item);
     }
     stream.consume(kWords[item]);
-    if (matcher_.events().size() >= kBatch) hand_over();
+    if (matcher_.events().size() + objects_.events().size() >= kBatch) hand_over();
   } while (find_stamped_item(stream));
 }
 
@@ -191,7 +193,24 @@ void Collector::mark(const Stream& stream, std::uint8_t item) {
     image.executing = true;
   } else if (item == session::kExecFailed) {
     image.executing = false;
+  } else if (item == session::kObjectCreated || item == session::kObjectDestroyed) {
+    note_object(stream, item);
   }
+}
+
+void Collector::note_object(const Stream& stream, std::uint8_t item) {
+  const std::uint64_t* const words = stream.words();
+  const Image& image = *stream.owner;
+  const Time time = clock_.time_of(stamp_of(*words));
+  if (item == session::kObjectDestroyed) return objects_.destroyed(image.process(), words[1], stream.id, time);
+  ObjectEvent object;
+  object.address = words[1];
+  object.thread = stream.id;
+  object.time = time;
+  object.type = image.type(static_cast<std::uint32_t>(words[2]));
+  object.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
+  object.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
+  objects_.created(image.process(), object);
 }
 
 }  // namespace memray::collector

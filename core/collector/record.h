@@ -29,7 +29,8 @@ struct RecordRequest {
   int memory_interval_ms = 10;  // of RSS samples
   // When the program is faster than the collector: drop events, and count them, instead of letting the program wait.
   bool drop_on_overrun = false;
-  bool follow_fork = false;  // record child processes too, into the same capture
+  bool track_objects = false;  // lifetimes of Python objects
+  bool follow_fork = false;    // record child processes too, into the same capture
 
   Sink* sink = nullptr;
   SinkConfig sink_config;  // in `output`, "%p" stands for the program's pid

@@ -70,6 +70,7 @@ Session::Session(const RecordRequest& request, int memory) : fd_(memory) {
   c.collector_pid = static_cast<std::uint32_t>(getpid());
   c.start_with_program = request.start_with_program;
   c.follow = request.follow_fork;
+  c.track_objects = request.track_objects;
   c.drop_on_overrun = request.drop_on_overrun;
   c.limit.store(session::kBaseChunks);
   c.texts_used = 1;

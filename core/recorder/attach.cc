@@ -204,6 +204,10 @@ const memray_unwinder_host unwinder_host = {
     stop_recording,
     name_thread,
     set_quiet,
+    tracks_objects,
+    define_type,
+    object_created,
+    object_destroyed,
 };
 
 const memray_plugin_descriptor* checked_plugin(const void* descriptor, memray_plugin_kind kind) {

@@ -107,6 +107,13 @@ void define_thread_name(const session::ThreadName& whose, const char* name, std:
   define(session::Definition::thread, fields, 2);
 }
 
+int define_type(std::uint32_t number, const char* name, std::size_t size) {
+  constexpr std::size_t kLongest = 1024;
+  const Field fields[] = {{&number, sizeof number},
+                          {name, static_cast<std::uint32_t>(size < kLongest ? size : kLongest)}};
+  return define(session::Definition::type, fields, 2);
+}
+
 // In a forked child, whose parent has the chunk and may have held the lock; or when a session begins.
 void reset_definitions() {
   stream.chunk = nullptr;

@@ -94,6 +94,9 @@ bool tell_modules();
 // record.cc
 void announce_modules();
 std::uint32_t set_quiet(std::uint32_t quiet);
+int tracks_objects();
+void object_created(std::uintptr_t address, std::uint32_t type, void* frame);
+void object_destroyed(std::uintptr_t address);
 
 // names.cc
 void thread_named(int self, unsigned long pthread, const char* name);
@@ -115,6 +118,7 @@ int define_code(const memray_code* code);
 void reset_definitions();
 bool define_modules(const void* list, std::uint32_t size);
 void define_thread_name(const session::ThreadName& whose, const char* name, std::uint32_t size);
+int define_type(std::uint32_t number, const char* name, std::size_t size);
 void describe(const char* key, const char* value);
 void warn(const char* text);
 

@@ -167,6 +167,16 @@ void announce_modules() {
   if (unloaded) process.epoch.fetch_add(1, std::memory_order_acq_rel);
 }
 
+int tracks_objects() { return process.session && process.control->track_objects; }
+
+void object_created(std::uintptr_t address, std::uint32_t type, void* frame) {
+  if (*process.recording) record<true>({stamped(Item::kObjectCreated, now()), address, type}, frame);
+}
+
+void object_destroyed(std::uintptr_t address) {
+  if (*process.recording) record<false>({stamped(Item::kObjectDestroyed, now()), address}, nullptr);
+}
+
 std::uint32_t set_quiet(std::uint32_t quiet) {
   Thread* thread = this_thread;
   if (!thread && *process.recording) thread = first_entry(thread);

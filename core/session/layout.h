@@ -15,6 +15,8 @@
 //   deallocation      kDeallocation | kind   [stamp]  address
 //   mapping           kMapping               [stamp]  address  length  flags | fd << 32
 //   unmapping         kUnmapping             [stamp]  address  length
+//   object made       kObjectCreated         [stamp]  address  type
+//   object destroyed  kObjectDestroyed       [stamp]  address
 //   exec, exec failed kExec, kExecFailed     [stamp]
 //   start, stop       kStart, kStop          [stamp]           a start with a stack: by the program itself, there
 //   stack change      kStack                 stack kind (8 bits), keep (24), count (24)   then `count` frame words
@@ -67,6 +69,8 @@ enum Item : std::uint8_t {
   kStop = 0x43,
   kStack = 0x60,
   kDefinition = 0x70,
+  kObjectCreated = 0x80,
+  kObjectDestroyed = 0x90,
 };
 
 enum class Definition : std::uint64_t {
@@ -75,6 +79,7 @@ enum class Definition : std::uint64_t {
   warning = 3,   // text
   modules = 4,   // all files mapped with code at some moment, see recorder/definitions.cc
   thread = 5,    // a thread's name: ThreadName, then the name's bytes
+  type = 6,      // a type of Python objects: number, name
 };
 
 // Where a thread's name is from. A later name replaces an earlier one, but none of a lower source one of a higher.
@@ -142,6 +147,7 @@ struct Control {
   std::uint32_t start_with_program;
   std::uint32_t follow;                // children are recorded too
   std::uint32_t drop_on_overrun;       // an event that finds no chunk is counted and dropped, instead of waiting
+  std::uint32_t track_objects;         // of Python, from creation to destruction
   std::atomic<std::uint32_t> started;  // recording has begun, in whichever process
   std::uint32_t hooks_count;
   std::uint32_t unwinders_count;

@@ -119,6 +119,19 @@ void print_event(const Event& e) {
   fmt::print("}}\n");
 }
 
+void print_objects(const Capture& capture) {
+  objects(capture, [](std::span<const ObjectEvent> events) {
+    for (const ObjectEvent& e : events)
+      fmt::print(
+          "{{\"object\": {}, \"created\": {}, \"address\": {}, \"type\": {}, \"stack\": {}, \"native\": {}, "
+          "\"thread\": {}, "
+          "\"time\": {}}}\n",
+          e.number, e.created, e.address, index(e.type), index(e.stack), index(e.native_stack), index(e.thread),
+          nanoseconds(e.time));
+    return true;
+  });
+}
+
 int read(const std::string& path) {
   const Capture capture(path);
   const Metadata& m = capture.metadata();
@@ -132,6 +145,7 @@ int read(const std::string& path) {
     for (const Event& event : events) print_event(event);
     return true;
   });
+  print_objects(capture);
   return 0;
 }
 
@@ -152,10 +166,12 @@ int aggregate(unsigned seed, std::size_t events, const std::string& path) {
 
 int make(unsigned seed, std::size_t events, std::size_t block_bytes, bool compress, const std::string& path) {
   test::Stream stream;
-  test::StreamMaker(stream, seed).make(events);
+  test::StreamMaker maker(stream, seed);
+  maker.make(events);
   for (std::int64_t i = 0; i < 50; ++i)
     stream.samples.push_back({Time{i * 10'000'123}, ProcessId{static_cast<std::uint32_t>(i % 3)},
                               static_cast<std::uint64_t>(4096 * (100 - i)), static_cast<std::uint64_t>(i * i)});
+  if (seed % 2 == 0) maker.make_objects(events / 10);
   Definitions& d = stream.definitions;
   const std::vector<Location> inlined = {{d.add_string("inner"), d.add_string("a.cc"), 3},
                                          {d.add_string("outer"), {}, 9}};

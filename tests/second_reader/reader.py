@@ -14,7 +14,7 @@ import zlib
 
 MASK = (1 << 64) - 1
 SIGNATURE = b"\x93MRAY\r\n\x1a"
-HEADER, DEFINITIONS, EVENTS, SAMPLES, INDEX, TRAILER, AGGREGATES = range(7)
+HEADER, DEFINITIONS, EVENTS, SAMPLES, INDEX, TRAILER, AGGREGATES, OBJECTS = range(8)
 SITE_TABLES = {81: "peak", 82: "live", 83: "kept", 84: "allocated"}
 TOTALS = ("events", "allocations", "deallocations", "unknown", "allocated_bytes", "peak_bytes")
 MUNMAP_OF = {10: 11, 12: 15, 13: 15, 14: 15}
@@ -172,6 +172,8 @@ class Reader:
         self.samples = []
         self.events_blocks = []
         self.aggregates = []
+        self.objects = []
+        self.live_objects = {}
         self.finished = False
         self.read_blocks()
 
@@ -190,6 +192,8 @@ class Reader:
                 self.events_blocks.append(block)
             elif block.kind == SAMPLES:
                 self.read_samples(block.section(48))
+            elif block.kind == OBJECTS:
+                self.read_objects(block.section(49))
             elif block.kind == AGGREGATES:
                 expect(not self.aggregates, "a second aggregates block")
                 self.aggregates = list(self.read_aggregates(block))
@@ -230,6 +234,26 @@ class Reader:
     def read_samples(self, section):
         for time, process, rss, heap in self.rows(section, 0, "dpdd"):
             self.samples.append({"time": time, "process": process, "rss": rss, "heap": heap})
+
+    def read_objects(self, section):
+        created = sum(entry["created"] for entry in self.objects)
+        expect(section.varint() == created, "number of the first object")
+        kind = stack = native = address = thread = time = 0
+        while section.more():
+            head = section.varint()
+            if head % 2:
+                kind += unzigzag(head >> 1)
+                stack += section.signed()
+                native += section.signed()
+                address = (address + section.signed()) & MASK
+                entry = {"object": created, "type": kind, "stack": stack, "native": native, "address": address}
+                self.live_objects[created] = entry
+                created += 1
+            else:
+                entry = self.live_objects.pop(created - (head >> 1))
+            thread += section.signed()
+            time += section.signed()
+            self.objects.append({**entry, "created": head % 2 == 1, "thread": thread, "time": time * 100_000})
 
     def read_aggregates(self, block):
         section = block.section(80)
@@ -399,6 +423,7 @@ def lines(reader):
     tables = ("strings", "frames", "stacks", "sites", "threads", "processes", "modules", "samples", "aggregates")
     yield from ({"table": t, "number": n, "entry": e} for t in tables for n, e in enumerate(getattr(reader, t)))
     yield from reader.events()
+    yield from reader.objects
 
 
 def main():

@@ -24,6 +24,7 @@ enum class BlockKind : std::uint8_t {
   index = 4,    // written once, near the end
   trailer = 5,  // the last bytes
   aggregates = 6,
+  objects = 7,
 };
 
 // Bytes to append to the capture, just as they stand in a file.

@@ -94,6 +94,14 @@ struct memray_unwinder_host {
   /* For unwinders that cannot do without libraries. After set_quiet(MEMRAY_QUIET), what the calling thread allocates is
    * not recorded, also where a signal handler does; the result, given back, undoes it. */
   uint32_t (*set_quiet)(uint32_t quiet);
+
+  /* Lifetimes of the runtime's objects, where `tracks_objects` returns nonzero. A type is described before the first
+   * object of it; its number is below 2^32 and never reused in one process image. `frame` is the frame address of the
+   * caller, which must be compiled with a frame pointer. */
+  int (*tracks_objects)(void);
+  int (*define_type)(uint32_t number, const char* name, size_t size);
+  void (*object_created)(uintptr_t address, uint32_t type, void* frame);
+  void (*object_destroyed)(uintptr_t address);
 };
 #define MEMRAY_QUIET 2u
 

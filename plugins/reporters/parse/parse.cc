@@ -18,12 +18,15 @@
 //   PARTIAL_DEALLOCATION  the same with pieces=: how many pieces mapping `number` is in now
 //   UNKNOWN_DEALLOCATION  time_ns= tid= address= size= allocator=   of memory from before the recording
 //   PROCESS_EXEC, PROCESS_EXIT   time_ns= process=   takes all that the process still has
+//   OBJECT_CREATED        number= time_ns= tid= address= type= stack= native_stack=   with --track-object-lifetimes
+//   OBJECT_DESTROYED      number= time_ns= tid= address=   of object `number`
 //   MEMORY_SAMPLE         time_ns= process= rss= heap=
 //   TRAILER               last line: totals, and what damage the file has
 // clang-format on
 //
-// Definitions come before events; samples stand among the events at their time.
+// Definitions come before events; samples stand among the events at their time; objects come after events.
 
+#include <memray/objects.h>
 #include <memray/reporter.h>
 
 #include "definition_lines.h"
@@ -31,6 +34,23 @@
 
 namespace memray::parse {
 namespace {
+
+void add_objects(Lines& lines, const Capture& capture) {
+  const Definitions& definitions = capture.definitions();
+  objects(capture, [&](std::span<const ObjectEvent> events) {
+    for (const ObjectEvent& e : events) {
+      if (e.created)
+        lines.add(
+            FMT_COMPILE("OBJECT_CREATED number={} time_ns={} tid={} address={:#x} type={} stack={} native_stack={}"),
+            e.number, nanoseconds(e.time), index(e.thread), e.address, quoted(definitions.string(e.type)),
+            index(e.stack), index(e.native_stack));
+      else
+        lines.add(FMT_COMPILE("OBJECT_DESTROYED number={} time_ns={} tid={} address={:#x}"), e.number,
+                  nanoseconds(e.time), index(e.thread), e.address);
+    }
+    return true;
+  });
+}
 
 class Events {
  public:
@@ -111,6 +131,7 @@ class Parse : public Reporter {
       return context.out().good();
     });
     events.add_remaining_samples();
+    add_objects(lines, capture);
     add_trailer(lines, capture);
     lines.flush();
     return 0;

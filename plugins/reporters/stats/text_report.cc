@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <memray/objects.h>
 #include <memray/text.h>
 
 #include <algorithm>
@@ -72,6 +73,16 @@ std::string upper_name(Allocator allocator) {
   return upper;
 }
 
+void add_objects(Text& text, const Capture& capture) {
+  std::uint64_t created = 0, surviving = 0;
+  for (const ObjectGroup& group : object_groups(capture)) {
+    created += group.created;
+    surviving += group.surviving;
+  }
+  text.section("Python objects:");
+  text.line("  {} made while recording, {} of them there at its end (memray objects shows them)", created, surviving);
+}
+
 std::string text_report(const Capture& capture, const Statistics& statistics) {
   const Definitions& definitions = capture.definitions();
   const auto place = [&](const LocationTotal& total) { return printable(location_text(definitions, total.location)); };
@@ -91,6 +102,7 @@ std::string text_report(const Capture& capture, const Statistics& statistics) {
     text.line("  {} -> {}", place(total), size_text(total.bytes));
   text.section("Top {} allocating locations by number of allocations:", statistics.top_by_count.size());
   for (const LocationTotal& total : statistics.top_by_count) text.line("  {} -> {}", place(total), total.count);
+  if (has_objects(capture)) add_objects(text, capture);
   if (statistics.top_packages_by_bytes.empty()) return text.take();
   text.section("Top {} modules by allocation size:", statistics.top_packages_by_bytes.size());
   for (const PackageTotal& total : statistics.top_packages_by_bytes)

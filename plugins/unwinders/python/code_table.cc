@@ -1,8 +1,6 @@
-// The table is an open-addressing hash of code address -> number, shared by all threads, without a lock. A slot's
-// address is set once, by compare-and-swap, and stays; its number comes and goes: 0 while the address holds nothing
-// that has been described. A number is published only after host->define_code has returned, so whoever reads it may use
-// it. Two threads that meet a new code object at the same moment describe it twice; the number published first is the
-// one that both use, so that equal stacks of two threads are equal words.
+// All threads share the table (number_table.h). A number is published only after host->define_code has returned, so
+// whoever reads it may use it. Two threads that meet a new code object at the same moment describe it twice; the number
+// published first is the one that both use, so that equal stacks of two threads are equal words.
 //
 // Code objects die, and CPython uses their memory again, often for the next code object. CPython's own ways to hear of
 // that (a destructor on co_extra up to 3.11, code watchers from 3.12 on) are different by version, have few slots, and
@@ -16,9 +14,8 @@
 #include "code_table.h"
 
 #include "frame.h"
+#include "number_table.h"
 #include "threads.h"
-
-#include <sys/mman.h>
 
 #include <atomic>
 
@@ -28,17 +25,7 @@ std::atomic<std::uint32_t> generation_of_codes{1};
 
 namespace {
 
-struct Slot {
-  std::atomic<std::uintptr_t> code;
-  std::atomic<std::uint32_t> number;
-};
-
-// 16 MiB of address space, of which only pages with code objects in them become memory.
-constexpr std::uint32_t kSlots = 1u << 20;
-constexpr std::uint32_t kLongestProbe = 128;
-constexpr std::size_t kTableBytes = kSlots * sizeof(Slot);
-
-std::atomic<Slot*> table{nullptr};
+NumberTable table;
 std::atomic<std::uint32_t> last_number{0};
 std::atomic<bool> warned_full{false};
 
@@ -52,26 +39,6 @@ __thread const Dying* dying = nullptr;
 using Deallocate = void (*)(std::uintptr_t);
 std::atomic<Deallocate> original{nullptr};
 
-std::uint32_t home_of(std::uintptr_t code) {
-  return static_cast<std::uint32_t>((code >> 4) * 0x9e37'79b9'7f4a'7c15ull >> 44);
-}
-
-// The slot of `code`, or nullptr; with `add`, a free one is taken if there is none.
-Slot* slot_of(std::uintptr_t code, bool add) {
-  Slot* slots = table.load(std::memory_order_acquire);
-  if (!slots) return nullptr;
-  std::uint32_t at = home_of(code);
-  for (std::uint32_t probe = 0; probe < kLongestProbe; ++probe, at = (at + 1) % kSlots) {
-    Slot& slot = slots[at];
-    std::uintptr_t there = slot.code.load(std::memory_order_acquire);
-    if (there == code) return &slot;
-    if (there != 0) continue;
-    if (!add) return nullptr;
-    if (slot.code.compare_exchange_strong(there, code, std::memory_order_acq_rel) || there == code) return &slot;
-  }
-  return nullptr;
-}
-
 __attribute__((noinline, cold)) std::uint32_t describe(const Runtime& runtime, std::uintptr_t code, TextBuffer buffer) {
   for (const Dying* d = dying; d; d = d->outer) {
     if (d->code == code) return d->number;
@@ -79,9 +46,9 @@ __attribute__((noinline, cold)) std::uint32_t describe(const Runtime& runtime, s
   memray_code description;
   if (!read_code(runtime, code, buffer, description)) return 0;
   file_noticed(runtime, description.file, description.file_size);
-  Slot* slot = slot_of(code, true);
+  NumberTable::Slot* slot = table.find(code, true);
   if (!slot) {
-    if (table.load(std::memory_order_relaxed) && !warned_full.exchange(true)) {
+    if (table.exists() && !warned_full.exchange(true)) {
       host->warn("too many Python code objects: functions beyond the first million are left out of stacks");
     }
     return 0;
@@ -98,7 +65,7 @@ void code_dies(std::uintptr_t code) {
   Dying self{code, 0, dying};
   dying = &self;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (Slot* slot = slot_of(code, false)) self.number = slot->number.exchange(0, std::memory_order_relaxed);
+  if (auto* slot = table.find(code, false)) self.number = slot->number.exchange(0, std::memory_order_relaxed);
   if (self.number != 0) generation_of_codes.fetch_add(1, std::memory_order_release);
   original.load(std::memory_order_relaxed)(code);
   dying = self.outer;
@@ -111,27 +78,19 @@ std::atomic<Deallocate>& deallocator_slot(const Runtime& runtime) {
 }  // namespace
 
 std::uint32_t number_of_code(const Runtime& runtime, std::uintptr_t code, TextBuffer buffer) {
-  if (const Slot* slot = slot_of(code, false)) {
-    const std::uint32_t number = slot->number.load(std::memory_order_acquire);
-    if (number != 0) return number;
-  }
+  const std::uint32_t number = table.number(code);
+  if (number != 0) return number;
   return describe(runtime, code, buffer);
 }
 
 bool watch_code(const Runtime& runtime) {
-  Slot* slots = table.load(std::memory_order_acquire);
-  if (!slots) {
-    slots = static_cast<Slot*>(host->map(kTableBytes));
-    if (!slots) return false;
-  }
   std::atomic<Deallocate>& slot = deallocator_slot(runtime);
   if (slot.load(std::memory_order_acquire) != code_dies) {
     original.store(slot.load(std::memory_order_acquire), std::memory_order_relaxed);
     slot.store(code_dies, std::memory_order_release);
   }
-  // Code objects may have died unseen since the last recording. Not memset: this gives the pages back.
-  madvise(slots, kTableBytes, MADV_DONTNEED);
-  table.store(slots, std::memory_order_release);
+  // Code objects may have died unseen since the last recording.
+  if (!table.begin(*host)) return false;
   generation_of_codes.fetch_add(1, std::memory_order_release);
   return true;
 }

@@ -7,12 +7,14 @@
 //   walk.cc        the stack at an allocation: the hot path
 //   code.cc        one code object
 //   code_table.cc  numbers for code objects, and their death
+//   objects.cc     lifetimes of objects
 //   start.cc       where the script starts and ends
 //   threads.cc     names of threads
 //   verify.cc      whether what we believe is true
 #include <memray/unwinder.h>
 
 #include "code_table.h"
+#include "objects.h"
 #include "runtime.h"
 #include "start.h"
 #include "threads.h"
@@ -42,6 +44,7 @@ int start_with_program() {
 void begin(const Runtime& runtime) {
   if (!watch_code(runtime)) return give_up("out of memory: recording without Python stacks");
   watch_threads(runtime);
+  watch_objects(runtime);
 }
 
 void recording_changed(int now) {
@@ -49,6 +52,7 @@ void recording_changed(int now) {
   const Runtime* runtime = active_runtime();
   if (!runtime) return;
   if (!now) {
+    unwatch_objects(*runtime);
     unwatch_threads(*runtime);
     return unwatch_code(*runtime);
   }

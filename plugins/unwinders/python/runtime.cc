@@ -53,6 +53,7 @@ bool find_api(Api& api) {
       {"PyInterpreterState_Get", &api.interpreter},
       {"PyInterpreterState_Main", &api.main_interpreter},
       {"_PyMem_GetCurrentAllocatorName", &api.allocator_name, true},
+      {"PyRefTracer_SetTracer", &api.set_tracer, true},
   };
   constexpr std::size_t count = sizeof functions / sizeof functions[0];
   Symbol found[count];

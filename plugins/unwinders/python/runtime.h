@@ -58,7 +58,8 @@ struct Api {
   Object* (*list_item)(Object* list, std::int64_t index);  // borrowed
   Object* (*interpreter)();
   Object* (*main_interpreter)();
-  const char* (*allocator_name)();  // optional
+  const char* (*allocator_name)();                                               // optional
+  int (*set_tracer)(int (*tracer)(Object*, int event, void* data), void* data);  // 3.13 and later
 };
 
 struct Runtime {

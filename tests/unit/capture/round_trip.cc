@@ -95,6 +95,37 @@ TEST_CASE("events of every kind survive the way through a file") {
   CHECK((all_events(capture) == expected_of(stream.events, Columns::all)));
 }
 
+TEST_CASE("objects survive the way through a file") {
+  const auto [count, block_bytes] =
+      GENERATE(table<std::size_t, std::size_t>({{0, 1000}, {1, 1000}, {3'000, 100}, {30'000, 50'000}}));
+  Stream stream;
+  StreamMaker(stream, static_cast<unsigned>(count)).make_objects(count);
+  const TemporaryFile file(encode(stream, {block_bytes, true}).all);
+  const Capture capture(file.path());
+  CHECK(has_objects(capture) == (count != 0));
+  std::vector<ObjectEvent> found;
+  objects(capture, [&](std::span<const ObjectEvent> events) {
+    found.insert(found.end(), events.begin(), events.end());
+    return true;
+  });
+  const auto fields = [](const ObjectEvent& e) {
+    return std::tie(e.created, e.number, e.address, e.thread, e.time, e.type, e.stack, e.native_stack);
+  };
+  REQUIRE(found.size() == stream.objects.size());
+  std::uint64_t created = 0, destroyed = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    REQUIRE(fields(found[i]) == fields(stream.objects[i]));
+    ++(found[i].created ? created : destroyed);
+  }
+  for (const ObjectGroup& group : object_groups(capture)) {
+    REQUIRE(group.surviving <= group.created);
+    created -= group.created;
+    destroyed -= group.created - group.surviving;
+  }
+  CHECK(created == 0);
+  CHECK(destroyed == 0);
+}
+
 TEST_CASE("metadata and how the program ended") {
   const TemporaryFile file(encode(Stream{}).all);
   const Capture capture(file.path());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memray/capture.h>
+#include <memray/objects.h>
 
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ struct Stream {
   Definitions definitions;
   std::vector<Event> events;
   std::vector<MemorySample> samples;
+  std::vector<ObjectEvent> objects;
 };
 
 inline Time floor_to_mark(Time time) { return Time{nanoseconds(time) / 100'000 * 100'000}; }
@@ -55,6 +57,34 @@ class StreamMaker {
 
   void make(std::size_t count) {
     while (count-- > 0) step();
+  }
+
+  // Objects that come and, two of three, go.
+  void make_objects(std::size_t count) {
+    Definitions& d = stream_.definitions;
+    std::vector<ObjectEvent> live;
+    for (std::uint64_t number = 0; count-- > 0;) {
+      now_ += below(200'000);
+      ObjectEvent event;
+      const bool destroy = !live.empty() && below(5) < 2;
+      if (destroy) {
+        const std::size_t which = below(live.size());
+        event = live[which];
+        live[which] = live.back();
+        live.pop_back();
+      } else {
+        event.number = number++;
+        event.address = random_();
+        event.type = d.add_string("type" + std::to_string(below(9)));
+        event.stack = StackId{static_cast<std::uint32_t>(below(d.stacks()))};
+        event.native_stack = StackId{static_cast<std::uint32_t>(below(d.stacks()))};
+      }
+      event.created = !destroy;
+      event.thread = ThreadId{static_cast<std::uint32_t>(below(d.threads()))};
+      event.time = floor_to_mark(Time{static_cast<std::int64_t>(now_)});
+      if (event.created) live.push_back(event);
+      stream_.objects.push_back(event);
+    }
   }
 
  private:
@@ -246,6 +276,7 @@ inline Bytes encode(const Stream& stream, EncoderOptions options = {}) {
     encoder.events({&stream.events[i], 1});
     if (i % 100 == 0 && sample < stream.samples.size()) encoder.sample(stream.samples[sample++]);
   }
+  for (const ObjectEvent& object : stream.objects) encoder.objects({&object, 1});
   encoder.finish(final_metadata());
   return bytes;
 }

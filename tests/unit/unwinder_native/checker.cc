@@ -64,9 +64,26 @@ void warn(const char*) {}
 void nothing() {}
 void name_thread(std::uint32_t, const char*, std::size_t) {}
 std::uint32_t set_quiet(std::uint32_t) { return 0; }
+int tracks_objects() { return 0; }
+int define_type(std::uint32_t, const char*, std::size_t) { return 1; }
+void object_created(std::uintptr_t, std::uint32_t, void*) {}
+void object_destroyed(std::uintptr_t) {}
 
-const memray_unwinder_host kHost = {
-    sizeof(memray_unwinder_host), 0, map, unmap, define_code, describe, warn, nothing, nothing, name_thread, set_quiet};
+const memray_unwinder_host kHost = {sizeof(memray_unwinder_host),
+                                    0,
+                                    map,
+                                    unmap,
+                                    define_code,
+                                    describe,
+                                    warn,
+                                    nothing,
+                                    nothing,
+                                    name_thread,
+                                    set_quiet,
+                                    tracks_objects,
+                                    define_type,
+                                    object_created,
+                                    object_destroyed};
 
 struct Trace {
   void** to;
