@@ -170,11 +170,11 @@ void announce_modules() {
 int tracks_objects() { return process.session && process.control->track_objects; }
 
 void object_created(std::uintptr_t address, std::uint32_t type, void* frame) {
-  if (*process.recording) record<true>({stamped(Item::kObjectCreated, now()), address, type}, frame);
+  if (*process.recording) record<true>({Item::kObjectCreated, address, type}, frame);
 }
 
 void object_destroyed(std::uintptr_t address) {
-  if (*process.recording) record<false>({stamped(Item::kObjectDestroyed, now()), address}, nullptr);
+  if (*process.recording) record<false>({Item::kObjectDestroyed, address}, nullptr);
 }
 
 std::uint32_t set_quiet(std::uint32_t quiet) {
