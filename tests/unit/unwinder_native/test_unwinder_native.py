@@ -128,6 +128,54 @@ def test_python(tmp_path, reference):
     assert_equal(check(tmp_path, python, reference=reference, every=17, PYTHONMALLOC="malloc"), 5000)
 
 
+GREENLETS = """
+import greenlet
+
+def deep(n):
+    text = "x" * (n * 100)
+    if n:
+        return deep(n - 1) + len(sorted(text.split("x"))[:3])
+    return greenlet.getcurrent().parent.switch(text) or 0
+
+for round in range(20):
+    all = [greenlet.greenlet(deep) for _ in range(5)]
+    for depth, one in enumerate(all):
+        one.switch(depth * 4)
+    for one in reversed(all):
+        one.switch(1)
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run([sys.executable, "-c", "import greenlet"], capture_output=True).returncode != 0,
+    reason="greenlet is not installed",
+)
+def test_greenlets(tmp_path):
+    """They copy parts of the stack away and back."""
+    script = tmp_path / "script.py"
+    script.write_text(GREENLETS)
+    assert_equal(check(tmp_path, [sys.executable, script], every=3, PYTHONMALLOC="malloc"), 3000)
+
+
+PERL = """
+use POSIX; use List::Util qw(sum shuffle); use Data::Dumper; use Storable qw(dclone); use Digest::MD5 qw(md5_hex);
+my %h = map { $_ => [1 .. $_ % 20] } 1 .. 300;
+my $copy = dclone(\\%h);
+my $sum = sum(map { scalar @$_ } values %$copy);
+my @sorted = sort { md5_hex($a) cmp md5_hex($b) } shuffle(keys %h);
+my $text = Dumper($copy);
+$text =~ s/(\\d+)/<$1>/g;
+print $sum;
+"""
+
+
+@pytest.mark.skipif(not shutil.which("perl"), reason="perl is not installed")
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_a_program_that_loads_plugins(tmp_path, reference):
+    """Perl's modules are shared objects, whose calls into the interpreter all pass through their PLT."""
+    assert_equal(check(tmp_path, ["perl", "-e", PERL], reference=reference, every=11, LD_BIND_NOT="1"), 1000)
+
+
 SQL = """
 create table t(a, b);
 with recursive c(x) as (select 1 union all select x + 1 from c where x < 20000)
