@@ -54,6 +54,8 @@ ReportName find_report(const Installation& installation, const std::string& name
 Installation find_installation();
 
 int run_command(const Installation& installation, const Arguments& arguments);
+int attach_command(const Installation& installation, const Arguments& arguments);
+int detach_command(const Installation& installation, const Arguments& arguments);
 int collect_command(const Installation& installation, const Arguments& arguments);
 int plugins_command(const Installation& installation, const Arguments& arguments);
 int transform_command(const Installation& installation, const Arguments& arguments);

@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "recording_options.h"
 #include "run_plugins.h"
+#include "running_process.h"
 #include "target.h"
 
 #include "collector/collect.h"
@@ -11,8 +12,6 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
-
-#include <fstream>
 
 namespace memray::cli {
 namespace {
@@ -22,16 +21,6 @@ constexpr auto kUsageLine = "memray collect --session-fd FD --reply-fd FD --pid 
 constexpr auto kDescription =
     "Collects what a running process records. Programs that record themselves (Python's Tracker) and memray attach\n"
     "start this command with the options below; it is of no use by hand.";
-
-std::string command_line_of(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/cmdline", pid), std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  while (!text.empty() && text.back() == '\0') text.pop_back();
-  for (char& c : text) {
-    if (c == '\0') c = ' ';
-  }
-  return text;
-}
 
 // Errors are for the program that has started us.
 void refuse(int fd, const std::string& text) {

@@ -15,16 +15,21 @@ namespace {
 
 constexpr auto kUsageLine = "memray [options] COMMAND ...";
 
+enum class Group { record, report, other };
+
 struct BuiltIn {
+  Group group;
   const char* name;
   const char* description;
   int (*run)(const Installation&, const Arguments&);
 };
 constexpr BuiltIn kBuiltIns[] = {
-    {"run", "Record a program: a Python script, a module, or any dynamically linked program", run_command},
-    {"transform", "Write a format for another program: csv, pprof, speedscope, ...; --help lists them",
+    {Group::record, "run", "Record a program: a Python script, a module, or any dynamically linked program", run_command},
+    {Group::record, "attach", "Record a process that is already running", attach_command},
+    {Group::record, "detach", "End a recording that was attached", detach_command},
+    {Group::report, "transform", "Write a format for another program: csv, pprof, speedscope, ...; --help lists them",
      transform_command},
-    {"plugins", "List the plugins found, and why any of them cannot be used", plugins_command},
+    {Group::other, "plugins", "List the plugins found, and why any of them cannot be used", plugins_command},
 };
 
 std::string help_text(const Installation& installation) {
@@ -32,8 +37,12 @@ std::string help_text(const Installation& installation) {
   const auto line = [&](std::string_view name, std::string_view what) {
     text += fmt::format("  {:<22}  {}\n", name, what);
   };
+  const auto group = [&](Group wanted) {
+    for (const auto& built_in : kBuiltIns)
+      if (built_in.group == wanted) line(built_in.name, built_in.description);
+  };
   text += "\nRecord:\n";
-  line(kBuiltIns[0].name, kBuiltIns[0].description);
+  group(Group::record);
   text += "\nReport on a recording:\n";
   bool any = false;
   const std::vector<std::string> reports = report_names(installation);
@@ -44,9 +53,9 @@ std::string help_text(const Installation& installation) {
     any = true;
   }
   if (!any) text += "  (no reporter plugin is installed; see memray plugins)\n";
-  line(kBuiltIns[1].name, kBuiltIns[1].description);
+  group(Group::report);
   text += "\nOther:\n";
-  line(kBuiltIns[2].name, kBuiltIns[2].description);
+  group(Group::other);
   text += "\nOptions:\n";
   line("-h, --help", "Show this help; after a command, help on that command");
   line("-V, --version", "Show the version");

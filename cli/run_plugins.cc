@@ -30,7 +30,7 @@ class Finder {
     std::vector<TargetPlugin> plugins;
     for (const auto& name : names) {
       const auto file = find(kind, name);
-      plugins.push_back({name, file, kind == PluginKind::hooks && needs_preload(file)});
+      plugins.push_back({name, file, kind == PluginKind::hooks && needs_preload(file), ""});
     }
     return plugins;
   }

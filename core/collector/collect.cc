@@ -47,6 +47,8 @@ bool maps_session(pid_t pid, int session) {
 }
 
 class Service {
+  using Clock = std::chrono::steady_clock;
+
  public:
   Service(const CollectRequest& request, collector::Session& session, collector::Collector& collector)
       : request_(request), session_(session), collector_(collector) {}
@@ -57,9 +59,11 @@ class Service {
     const collector::ProcessProbe program(static_cast<std::uint32_t>(request_.pid));
     auto& control = session_.control();
     Ending ending;
+    const auto end = Clock::now() + request_.duration;
     for (bool over = false; !over; pump.step()) {
       wait(pump.wait());
       answer();
+      if (request_.leave && Clock::now() >= end) leave();
       const bool left = control.left.load(std::memory_order_acquire) != 0;
       if (owes_finish_ || (left && control.records_itself == 0)) {
         over = true;
@@ -78,10 +82,8 @@ class Service {
     return ending;
   }
 
-  // Of the request to finish, if there was one.
-  void finished(const Status& status) {
-    if (owes_finish_) tell(status);
-  }
+  // The answer to the request to finish, if there was one, and for those who wait for this process to end.
+  void finished(const Status& status) { tell(status); }
 
  private:
   void wait(std::chrono::milliseconds time) {
@@ -97,6 +99,13 @@ class Service {
     control.answer_is_error = !status.ok();
     control.answered.store(++answered_, std::memory_order_release);
     syscall(SYS_futex, &control.answered, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  }
+
+  void leave() {
+    try {
+      request_.leave();
+    } catch (const std::exception&) {  // again at the next tick, unless the program is gone
+    }
   }
 
   void answer() {
@@ -131,13 +140,18 @@ bool collect(const CollectRequest& request) try {
     return false;
   }
   session.set_target(static_cast<std::uint32_t>(request.pid), request.follows_exec);
+  auto& control = session.control();
+  control.attached = request.pid_there != 0;
+  control.main_tid = static_cast<std::uint32_t>(request.pid_there);
+  const std::string destination = sink.destination();
+  destination.copy(control.destination, sizeof control.destination - 1);
   collector::Collector collector(session, sink, collector::initial_metadata(request.record, request.pid));
   collector.on_warning = collector::warn;
   reply(request.reply, "");
 
   Service service(request, session, collector);
   const Ending ending = service.run();
-  if (collector.attached()) {
+  if (collector.started()) {
     collector.finish(ending);
     service.finished(collector.sink_status());
   } else {

@@ -4,6 +4,8 @@
 #include "collector/record.h"
 
 #include <sys/types.h>
+#include <chrono>
+#include <functional>
 
 namespace memray {
 
@@ -12,7 +14,12 @@ struct CollectRequest {
   int session = -1;      // shared memory that the program will map, empty
   int reply = -1;        // told when the collector is ready: an empty line, or one that says why it cannot be
   pid_t pid = 0;
+  pid_t pid_there = 0;        // its number in its own namespace, if it was attached to; else 0
   bool follows_exec = false;  // a program that replaces this one is recorded too
+
+  // After so long the program is made to leave. Zero: never.
+  std::chrono::seconds duration{0};
+  std::function<void()> leave;  // may fail, with an exception; it is tried again then
 };
 
 // Returns when the recording is over and the capture complete. Signals from the terminal are ignored: the program

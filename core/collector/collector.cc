@@ -95,8 +95,9 @@ void Collector::find_images() {
   while (images_.size() < count) {
     const auto number = static_cast<std::uint32_t>(images_.size());
     const session::Image& shared = control.image[number];
-    const std::uint32_t pid = shared.pid.load(std::memory_order_acquire);
+    std::uint32_t pid = shared.pid.load(std::memory_order_acquire);
     if (pid == 0) return;
+    if (number == 0 && control.attached != 0) pid = control.target_pid;  // may have another number there
     const std::string command = number == 0 ? metadata_.command_line : shared.command;
     const ProcessId process = definitions_.add_process(
         {pid, shared.parent_pid, definitions_.add_string(command), clock_.time_of(shared.start_stamp)});
@@ -125,7 +126,10 @@ bool Collector::thread_alive(const Stream& stream) const {
   if (stream.image() >= images_.size()) return true;
   const Image& image = images_[stream.image()];
   if (image.ended || stream.thread() == 0) return !image.ended;
-  return access(fmt::format("/proc/{}/task/{}", image.pid(), stream.os_tid()).c_str(), F_OK) == 0;
+  // Threads have the numbers of the program's own namespace, and so has its /proc.
+  const std::uint32_t pid_there = session_.control().image[stream.image()].pid.load();
+  const std::string root = pid_there == image.pid() ? "" : fmt::format("/proc/{}/root", image.pid());
+  return access(fmt::format("{}/proc/{}/task/{}", root, pid_there, stream.os_tid()).c_str(), F_OK) == 0;
 }
 
 void Collector::read_definitions() {
@@ -221,6 +225,10 @@ void Collector::reset_peak() {
   std::erase_if(metadata_.extra, [](const auto& entry) { return entry.first == "peak_reset_ns"; });
   metadata_.extra.emplace_back("peak_reset_ns", time);
   metadata_changed_ = true;
+}
+
+bool Collector::started() const {
+  return std::ranges::any_of(images_, [](const Image& image) { return image.started; });
 }
 
 bool Collector::running() const {

@@ -55,6 +55,7 @@ class Collector {
   bool executing() const;  // some process is about to become another program, or has
   bool running() const;    // some process is there that might be recorded
   bool attached() const { return !images_.empty(); }
+  bool started() const;  // recording began in some process
   // Why recording could not start in the program, or "".
   std::string failure() const;
   const Status& sink_status() const { return sink_status_; }

@@ -42,6 +42,9 @@ class Reader {
   bool ok_ = true;
 };
 
+// How memray attach makes a program load what is no file where it runs.
+constexpr std::string_view kLoadedFromMemory = "/proc/self/fd/./";
+
 std::string hexadecimal(std::string_view bytes) {
   std::string result;
   for (const char byte : bytes) fmt::format_to(std::back_inserter(result), "{:02x}", static_cast<unsigned char>(byte));
@@ -65,7 +68,8 @@ ModuleTimeline::Place ModuleTimeline::place_of(std::uint64_t start, std::uint64_
   key.append(build_id).append(" ").append(name);
   const auto [entry, fresh] = known_.try_emplace(std::move(key));
   if (fresh) {
-    entry->second.own = std::ranges::find(setting_->own_files, name) != setting_->own_files.end();
+    entry->second.own = std::ranges::find(setting_->own_files, name) != setting_->own_files.end() ||
+                        name.starts_with(kLoadedFromMemory);
     if (entry->second.own) return entry->second;
     const std::string path = path_of(name, program, folder);
     entry->second.module =

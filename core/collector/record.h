@@ -15,6 +15,7 @@ struct TargetPlugin {
   std::string name;
   std::filesystem::path file;
   bool preload = false;  // hooks that need symbol interposition
+  std::string load;      // how the recorder finds it in a program that was attached to; "": by the file's path
 };
 
 struct RecordRequest {

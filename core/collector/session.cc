@@ -81,11 +81,11 @@ Session::Session(const RecordRequest& request, int memory) : fd_(memory) {
     throw std::length_error("too many plugins");
   }
   for (const TargetPlugin& plugin : request.hooks) {
-    c.hooks[c.hooks_count++] = add_text(plugin.file.native());
+    c.hooks[c.hooks_count++] = add_text(plugin.load.empty() ? plugin.file.native() : plugin.load);
     preload += ':' + plugin.file.native();
   }
   for (const TargetPlugin& plugin : request.unwinders) {
-    c.unwinders[c.unwinders_count++] = add_text(plugin.file.native());
+    c.unwinders[c.unwinders_count++] = add_text(plugin.load.empty() ? plugin.file.native() : plugin.load);
     preload += ':' + plugin.file.native();
   }
   c.preload = add_text(preload);

@@ -27,14 +27,15 @@ inline std::uint32_t gettid() { return static_cast<std::uint32_t>(call(SYS_getti
 inline void yield() { call(SYS_sched_yield); }
 inline void futex_wake(const void* word) { call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAKE, 0x7fff'ffff); }
 
-inline void sleep(long milliseconds) {
-  const timespec time{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
-  call(SYS_nanosleep, reinterpret_cast<long>(&time), 0);
-}
-
 inline void futex_wait(const void* word, std::uint32_t expected, long milliseconds) {
   const timespec timeout{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
   call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAIT, expected, reinterpret_cast<long>(&timeout));
+}
+
+// Not nanosleep: a thread that was stopped in that, and made to come here, could not go on with it afterwards.
+inline void sleep(long milliseconds) {
+  const std::uint32_t word = 0;
+  futex_wait(&word, 0, milliseconds);
 }
 
 }  // namespace memray::recorder::sys

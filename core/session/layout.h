@@ -177,6 +177,7 @@ struct Control {
   alignas(64) pthread_mutex_t life;
   std::uint32_t main_tid;           // the thread that started recording; 0: the first of the program
   std::uint32_t records_itself;     // the program asks for the end itself, after it has left
+  std::uint32_t attached;           // memray attach has made the program join; `target_pid` is then its number here
   std::atomic<std::uint32_t> left;  // the program has taken the recorder out of its way and maps this no more
 
   // Requests: the program raises `requested`, the collector raises `answered`, a futex word, when it has obeyed.
@@ -185,6 +186,7 @@ struct Control {
   std::atomic<std::uint32_t> answered;
   std::uint32_t answer_is_error;
   char answer[512];
+  char destination[512];  // of the recording, for those who end it
 
   // Counts the collector's looks at the chunks.
   alignas(64) std::atomic<std::uint32_t> tick;

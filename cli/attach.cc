@@ -1,0 +1,120 @@
+// memray attach, memray detach: recording a process that is already running.
+#include "arguments.h"
+#include "cli.h"
+#include "recording_options.h"
+#include "run_options.h"
+#include "run_plugins.h"
+#include "running_process.h"
+#include "target.h"
+
+#include "attach/attach.h"
+#include "plugin/loader.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+
+namespace memray::cli {
+namespace {
+
+constexpr auto kAttachUsage = "memray attach [options] PID";
+constexpr auto kDetachUsage = "memray detach PID";
+
+constexpr auto kAttachDescription =
+    "Records a process that is already running, Python or native. Needs no debugger and nothing installed where the\n"
+    "process runs; it may be in a container. The recording ends with memray detach PID, after --duration, or when the\n"
+    "process ends.";
+
+constexpr auto kAttachFooter =
+    "What was allocated before is not known; frees of it are counted apart. docs/attach.md says what is needed and "
+    "done.";
+
+constexpr auto kDetachDescription =
+    "Ends a recording that memray attach has begun. The process goes on, and nothing is left in it.";
+
+// "memray-NAME.PID.bin", by the script if there is one.
+std::string default_output(pid_t pid, const std::string& command_line) {
+  std::string name = std::filesystem::path(command_line.substr(0, command_line.find(' '))).filename();
+  std::string script = command_line.substr(std::min(command_line.size(), command_line.find(' ') + 1));
+  script = std::filesystem::path(script.substr(0, script.find(' '))).filename();
+  if (name.starts_with("python") && script.ends_with(".py")) name = script;
+  return fmt::format("memray-{}.{}.bin", name.empty() ? "process" : name, pid);
+}
+
+RunPlugins plugins_for(const Installation& installation, RunOptions& options, pid_t pid) {
+  if (options.hooks.empty()) options.hooks = {"plt"};
+  Target target;
+  target.image = fmt::format("/proc/{}/exe", pid);
+  target.python = true;
+  RunPlugins plugins = choose_plugins(installation, options, target);
+  for (const auto& hooks : plugins.hooks) {
+    if (hooks.preload)
+      throw Failure(fmt::format("the hooks '{}' have to be there when a program starts; use plt", hooks.name));
+  }
+  return plugins;
+}
+
+}  // namespace
+
+int attach_command(const Installation& installation, const Arguments& arguments) {
+  CollectRequest request;
+  RunOptions options;
+  int duration = 0;
+  std::string method = "auto";
+  Command command(kAttachDescription, kAttachUsage);
+  command.footer(kAttachFooter);
+  RecordingOptions recording(command, options,
+                             {.output = "Where to write (default: memray-NAME.PID.bin)", .hooks = "plt"});
+  command.add_flag("-q,--quiet", options.quiet, "Print nothing on standard output");
+  command.add_option("--duration", duration, "End the recording after so many seconds")
+      ->option_text(" SECONDS")
+      ->check(CLI::Range(1, 1'000'000'000));
+  command.add_option("--method", method, "How to get into the process: auto and ptrace are the same (default: auto)")
+      ->option_text(" auto|ptrace")
+      ->check(CLI::IsMember({"auto", "ptrace"}));
+  command.add_option("pid", request.pid, "The process")->option_text(" PID")->required();
+  if (!command.read(arguments)) return kSuccess;
+  recording.finish();
+
+  attach::check_target(request.pid);
+  const RunPlugins plugins = plugins_for(installation, options, request.pid);
+  const auto sink = load_sink(plugins.sink);
+  const std::string command_line = command_line_of(request.pid);
+  RecordRequest& record = request.record;
+  fill_request(record, options);
+  record.argv = {command_line};
+  record.recorder = installation.recorder();
+  record.hooks = plugins.hooks;
+  record.unwinders = plugins.unwinders;
+  record.sink = sink.get();
+  if (options.output.empty()) record.sink_config.output = default_output(request.pid, command_line);
+  if (duration > 0) {
+    request.duration = std::chrono::seconds(duration);
+    request.leave = [&] { attach::leave(request.pid, record.recorder); };
+  }
+  attach::attach(request);
+  if (options.quiet) return kSuccess;
+  fmt::print("Recording process {} into {}\n", request.pid, record.sink_config.output);
+  fmt::print("To end the recording{}:\n\n  memray detach {}\n",
+             duration > 0 ? fmt::format(" before {} s are over", duration) : "", request.pid);
+  return kSuccess;
+}
+
+int detach_command(const Installation& installation, const Arguments& arguments) {
+  pid_t pid = 0;
+  bool quiet = false;
+  Command command(kDetachDescription, kDetachUsage);
+  command.add_flag("-q,--quiet", quiet, "Print nothing on standard output");
+  command.add_option("pid", pid, "The process")->option_text(" PID")->required();
+  if (!command.read(arguments)) return kSuccess;
+  const attach::Ended ended = attach::detach(pid, installation.recorder());
+  if (!ended.trouble.empty()) throw Failure("the recording has ended, but not well: " + ended.trouble);
+  if (!quiet) {
+    fmt::print("The recording of process {} has ended{}.\n", pid,
+               ended.destination.empty() ? "" : " and is in " + ended.destination);
+  }
+  return kSuccess;
+}
+
+}  // namespace memray::cli

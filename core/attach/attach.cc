@@ -1,0 +1,237 @@
+// What is done, in this order:
+//
+//   1. look at the process from outside; whatever forbids it is said before anything is touched
+//   2. hold one thread at a safe place (injection.cc)
+//   3. the process makes the shared memory; what it is to load and has not loaded before is written into memory of its
+//   4. the collector starts with that memory, opens the output, and says that it is ready
+//   5. the process loads the recorder, joins the session and starts recording
+//   6. the thread goes on where it was
+//
+// If anything fails, the process keeps at most a library that is loaded and does nothing.
+#include "attach/attach.h"
+
+#include "attach/injection.h"
+#include "session/layout.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace memray::attach {
+
+namespace {
+
+constexpr std::string_view kSessionName = "memfd:memray";
+
+// The session that the process has mapped, in this process. nullptr: it is not being recorded.
+class MappedSession {
+ public:
+  explicit MappedSession(pid_t pid) {
+    const auto found = find_mapping(mappings_of(pid), [](std::string_view name) { return name == kSessionName; });
+    if (!found) return;
+    recorded_ = true;
+    session::Control seen{};
+    read_memory(pid, found->start, &seen, offsetof(session::Control, image));
+    if (seen.magic != session::kMagic || seen.version != session::kVersion) return;
+    map(seen.collector_pid);
+  }
+  ~MappedSession() {
+    if (control_) munmap(control_, session::kPoolOffset);
+  }
+  MappedSession(const MappedSession&) = delete;
+  MappedSession& operator=(const MappedSession&) = delete;
+
+  bool recorded() const { return recorded_; }
+  session::Control* control() const { return control_; }
+
+ private:
+  // The collector has a descriptor of it.
+  void map(std::uint32_t collector) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", collector), error)) {
+      const std::string link = std::filesystem::read_symlink(entry.path(), error).string();
+      if (link != "/memfd:memray (deleted)") continue;
+      const int fd = open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
+      if (fd < 0) return;
+      void* memory = mmap(nullptr, session::kPoolOffset, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+      close(fd);
+      if (memory != MAP_FAILED) control_ = static_cast<session::Control*>(memory);
+      return;
+    }
+  }
+
+  bool recorded_ = false;
+  session::Control* control_ = nullptr;
+};
+
+std::string already_recorded(pid_t pid) {
+  return fmt::format(
+      "process {} is already being recorded by memray; memray detach {} ends a recording that was attached", pid, pid);
+}
+
+// Plugins that an earlier session has left are used again; the others are copied into the process.
+class Files {
+ public:
+  Files(Injection& injection, pid_t pid) : injection_(injection), mappings_(mappings_of(pid)) {}
+  ~Files() {
+    for (auto& file : files_) {
+      if (file.here >= 0) close(file.here);
+    }
+  }
+  Files(const Files&) = delete;
+  Files& operator=(const Files&) = delete;
+
+  bool is_loaded(const std::filesystem::path& file) const {
+    const std::string name = file.filename();
+    return find_mapping(mappings_, [&](std::string_view n) { return n == name || n == "memfd:" + name; }).has_value();
+  }
+
+  // The number of a descriptor there.
+  int copy(const std::filesystem::path& file) {
+    files_.push_back(injection_.copy_file(file.filename(), file));
+    return files_.back().there;
+  }
+
+  void prepare(std::vector<TargetPlugin>& plugins) {
+    for (TargetPlugin& plugin : plugins)
+      plugin.load = is_loaded(plugin.file) ? "loaded:" + plugin.name : fmt::format("fd:{}", copy(plugin.file));
+  }
+
+  // Of those that are still open there.
+  void close_all() {
+    for (auto& file : files_) injection_.close(file);
+  }
+
+ private:
+  Injection& injection_;
+  std::vector<Mapping> mappings_;
+  std::vector<Injection::File> files_;
+};
+
+// Reads the collector's line. Throws AttachError if it is not the empty one.
+void hear(int fd) {
+  std::string line;
+  char c = 0;
+  for (ssize_t n; (n = read(fd, &c, 1)) != 0 && c != '\n';) {
+    if (n > 0) line += c;
+  }
+  close(fd);
+  if (c != '\n') throw AttachError("the collector ended before it was ready");
+  if (!line.empty()) throw AttachError(line);
+}
+
+// A process without a terminal and without a parent that waits for it.
+void start_collector(CollectRequest request) {
+  int reply[2];
+  if (pipe2(reply, O_CLOEXEC) != 0) throw AttachError("too many open files");
+  const pid_t between = fork();
+  if (between < 0) throw AttachError(fmt::format("no process can be made: {}", std::strerror(errno)));
+  if (between == 0) {
+    setsid();
+    if (fork() != 0) _exit(0);
+    close(reply[0]);
+    request.reply = reply[1];
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (const int fd : {0, 1, 2}) dup2(null, fd);
+    _exit(collect(request) ? 0 : 1);
+  }
+  close(reply[1]);
+  waitpid(between, nullptr, 0);
+  hear(reply[0]);
+}
+
+// The collector, told that it is not needed: the process has left before it began.
+void dismiss(int session) {
+  void* memory = mmap(nullptr, session::kPoolOffset, PROT_READ | PROT_WRITE, MAP_SHARED, session, 0);
+  if (memory == MAP_FAILED) return;
+  static_cast<session::Control*>(memory)->left.store(1);
+  munmap(memory, session::kPoolOffset);
+}
+
+void load_recorder(Injection& injection, Files& files, const std::filesystem::path& recorder) {
+  if (files.is_loaded(recorder)) return;
+  injection.load(fmt::format("/proc/self/fd/./{}", files.copy(recorder)));
+}
+
+std::uint64_t function_of_recorder(pid_t pid, const std::filesystem::path& recorder, const char* name) {
+  const auto function = find_in_recorder(pid, recorder, name);
+  if (!function) throw AttachError(fmt::format("process {} has no recorder loaded", pid));
+  return *function;
+}
+
+}  // namespace
+
+void attach(CollectRequest request) {
+  const pid_t pid = request.pid;
+  const auto& recorder = request.record.recorder;
+  check_target(pid);
+  if (MappedSession(pid).recorded()) throw AttachError(already_recorded(pid));
+  find_in_recorder(pid, recorder, "memray_join");  // complains of another version
+
+  Injection injection(pid);
+  Files files(injection, pid);
+  Injection::File session = injection.make_memory_file("memray");
+  try {
+    load_recorder(injection, files, recorder);
+    files.prepare(request.record.unwinders);
+    files.prepare(request.record.hooks);
+    request.session = session.here;
+    request.pid_there = pid_in_namespace(pid);
+    request.follows_exec = request.pid_there == pid;
+    start_collector(request);
+    try {
+      injection.call(function_of_recorder(pid, recorder, "memray_join"), session.there);
+    } catch (const AttachError&) {
+      dismiss(session.here);
+      throw;
+    }
+  } catch (const AttachError&) {
+    try {
+      injection.close(session);
+      files.close_all();
+    } catch (const AttachError&) {  // it has ended; the first message says more
+    }
+    throw;
+  }
+  injection.close(session);
+  files.close_all();
+}
+
+void leave(pid_t pid, const std::filesystem::path& recorder) {
+  check_target(pid);
+  Injection injection(pid);
+  injection.call(function_of_recorder(pid, recorder, "memray_leave"), 0);
+}
+
+Ended detach(pid_t pid, const std::filesystem::path& recorder) {
+  check_target(pid);
+  const MappedSession session(pid);
+  if (!session.recorded()) throw AttachError(fmt::format("process {} is not being recorded", pid));
+  const auto* control = session.control();
+  if (!control)
+    throw AttachError(fmt::format("process {} is being recorded by another memray, or another user's", pid));
+  if (control->records_itself != 0)
+    throw AttachError(fmt::format("process {} records itself; only it can end that", pid));
+  if (control->attached == 0)
+    throw AttachError(fmt::format("process {} was started by memray run; its recording ends with it", pid));
+  const int collector = static_cast<int>(syscall(SYS_pidfd_open, control->collector_pid, 0));
+  leave(pid, recorder);
+  if (collector >= 0) {
+    pollfd end{collector, POLLIN, 0};
+    while (poll(&end, 1, -1) < 0 && errno == EINTR) {
+    }
+    close(collector);
+  }
+  return {control->destination, control->answer_is_error != 0 ? control->answer : ""};
+}
+
+}  // namespace memray::attach

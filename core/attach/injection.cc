@@ -1,0 +1,208 @@
+// Which thread, and when: any thread that is at a safe place will do, and none is kept waiting while it is looked for.
+// Threads are stopped one after the other, looked at and let go again; in a busy program one of the first is usable,
+// and one that does nothing but wait can be used where it waits. All others run on all the time.
+//
+// Files get into the process as memory: it makes a memfd, this process takes a descriptor of the same memory
+// (pidfd_getfd) and writes. So it does not matter what file system, or which user, the process has.
+#include "attach/injection.h"
+
+#include "attach/safe_place.h"
+#include "plugin/elf_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+namespace memray::attach {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kPatience = 20s;
+constexpr std::size_t kMemoryBytes = 1 << 20;  // a stack for calls, and at its start texts
+constexpr std::size_t kTextBytes = 4096;
+constexpr std::size_t kAnswerBytes = 512;
+
+std::vector<pid_t> threads_of(pid_t pid) {
+  std::vector<pid_t> threads;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid), error))
+    threads.push_back(std::atoi(entry.path().filename().c_str()));
+  return threads;
+}
+
+bool is_libc(std::string_view name) { return name.starts_with("libc.so") || name.starts_with("libc-2."); }
+
+std::uint64_t address_of(const std::filesystem::path& file, std::uint64_t base, const char* symbol) {
+  int error = 0;
+  const auto elf = ElfFile::open(file, error);
+  const auto found = elf ? elf->find_symbol(symbol) : std::nullopt;
+  if (!found) throw AttachError(fmt::format("the C library of the process has no {}", symbol));
+  return base + *found;
+}
+
+// Any int3 among the executable bytes of libc; as data it may be a part of another instruction.
+std::uint64_t find_trap(pid_t pid, const std::vector<Mapping>& mappings) {
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || !is_libc(mapping.name())) continue;
+    std::vector<unsigned char> code(mapping.end - mapping.start);
+    read_memory(pid, mapping.start, code.data(), code.size());
+    const auto found = std::ranges::find(code, 0xcc);
+    if (found != code.end()) return mapping.start + static_cast<std::uint64_t>(found - code.begin());
+  }
+  throw AttachError("there is no place in the process where a call could return to");
+}
+
+Tracee find_thread(pid_t pid) {
+  const SafePlace place(pid);
+  const auto end = Clock::now() + kPatience;
+  for (auto pause = 100us; Clock::now() < end; pause = std::min(pause * 2, std::chrono::microseconds(20'000))) {
+    for (const pid_t tid : threads_of(pid)) {
+      auto thread = Tracee::stop(pid, tid);
+      if (thread && place.is_safe(*thread)) return std::move(*thread);
+    }
+    if (access(fmt::format("/proc/{}/task", pid).c_str(), F_OK) != 0)
+      throw AttachError(fmt::format("process {} has ended", pid));
+    std::this_thread::sleep_for(pause);
+  }
+  throw AttachError(fmt::format(
+      "no thread of process {} came to a place where a library could be loaded; it may be loading one itself, or be "
+      "asleep in the kernel. Try again later",
+      pid));
+}
+
+}  // namespace
+
+Injection::Injection(pid_t pid) : pid_(pid) {
+  pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  if (pidfd_ < 0) throw AttachError(fmt::format("there is no process {}", pid));
+  const auto mappings = mappings_of(pid);
+  const auto libc = find_mapping(mappings, is_libc);
+  if (!libc) {
+    throw AttachError(
+        mappings.empty()
+            ? why_not_permitted(pid)
+            : fmt::format("process {} does not use the GNU C library as a shared library (it is static, or "
+                          "uses another); nothing can be loaded into it",
+                          pid));
+  }
+  libc_ = libc->start;
+  libc_file_ = file_of(pid, *libc);
+  const std::uint64_t errno_location = address_of(libc_file_, libc_, "__errno_location");
+  const std::uint64_t map = address_of(libc_file_, libc_, "mmap");
+  const std::uint64_t trap = find_trap(pid, mappings);
+
+  thread_.emplace(find_thread(pid));
+  thread_->set_trap(trap);
+  errno_address_ = thread_->call(errno_location, {});
+  read_memory(pid_, errno_address_, &errno_value_, sizeof errno_value_);
+  memory_ = thread_->call(
+      map, {0, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, static_cast<std::uint64_t>(-1), 0});
+  if (memory_ + 1 == 0) {
+    memory_ = 0;
+    throw AttachError(fmt::format("process {} has no memory left", pid));
+  }
+  thread_->set_stack(memory_ + kMemoryBytes);
+}
+
+Injection::~Injection() {
+  try {
+    if (thread_ && memory_ != 0) {
+      thread_->set_stack(0);
+      system_call({SYS_munmap, memory_, kMemoryBytes});
+    }
+    if (thread_ && errno_address_ != 0) write_memory(pid_, errno_address_, &errno_value_, sizeof errno_value_);
+  } catch (const AttachError&) {  // it has ended
+  }
+  if (pidfd_ >= 0) ::close(pidfd_);
+}
+
+std::uint64_t Injection::system_call(std::initializer_list<std::uint64_t> arguments) {
+  return thread_->call(address_of(libc_file_, libc_, "syscall"), arguments);
+}
+
+std::uint64_t Injection::put(const std::string& text) {
+  write_memory(pid_, memory_, text.c_str(), std::min(text.size() + 1, kTextBytes));
+  return memory_;
+}
+
+Injection::File Injection::make_memory_file(const std::string& name) {
+  constexpr std::uint64_t kExecutable = 0x10;  // MFD_EXEC, without which newer kernels warn
+  File file;
+  for (const std::uint64_t flags : {MFD_CLOEXEC | kExecutable, std::uint64_t{MFD_CLOEXEC}}) {
+    file.there = static_cast<int>(system_call({SYS_memfd_create, put(name), flags}));
+    if (file.there >= 0) break;
+  }
+  if (file.there < 0) throw AttachError(fmt::format("process {} has too many files open", pid_));
+  file.here = static_cast<int>(syscall(SYS_pidfd_getfd, pidfd_, file.there, 0));
+  if (file.here < 0) {
+    file.here = open(fmt::format("/proc/{}/fd/{}", pid_, file.there).c_str(), O_RDWR | O_CLOEXEC);
+  }
+  if (file.here >= 0) return file;
+  close(file);
+  throw AttachError(fmt::format("the memory of process {} cannot be shared", pid_));
+}
+
+Injection::File Injection::copy_file(const std::string& name, const std::filesystem::path& file) {
+  const int from = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status {};
+  if (from < 0 || fstat(from, &status) != 0) throw AttachError(fmt::format("{} cannot be read", file.string()));
+  File copy = make_memory_file(name);
+  for (off_t left = status.st_size; left > 0;) {
+    const ssize_t n = sendfile(copy.here, from, nullptr, static_cast<std::size_t>(left));
+    if (n <= 0) break;
+    left -= n;
+  }
+  ::close(from);
+  return copy;
+}
+
+void Injection::close(File& file) {
+  if (file.there >= 0) system_call({SYS_close, static_cast<std::uint64_t>(file.there)});
+  if (file.here >= 0) ::close(file.here);
+  file = {};
+}
+
+void Injection::load(const std::string& path) {
+  constexpr std::uint64_t kNowAndLocal = 2;  // RTLD_NOW | RTLD_LOCAL
+  if (thread_->call(address_of(libc_file_, libc_, "dlopen"), {put(path), kNowAndLocal}) != 0) return;
+  const std::uint64_t why = thread_->call(address_of(libc_file_, libc_, "dlerror"), {});
+  throw AttachError(fmt::format("the recorder cannot be loaded into process {}: {}", pid_,
+                                why != 0 ? read_text(pid_, why) : "its dynamic loader does not say why"));
+}
+
+void Injection::call(std::uint64_t function, int number) {
+  const std::uint64_t text = put(std::string(kAnswerBytes, '\0'));
+  const auto result = static_cast<int>(thread_->call(function, {static_cast<std::uint64_t>(number), text}));
+  if (result != 0) throw AttachError(read_text(pid_, text));
+}
+
+std::optional<std::uint64_t> find_in_recorder(pid_t pid, const std::filesystem::path& file, const char* function) {
+  const auto mappings = mappings_of(pid);
+  const auto recorder = find_mapping(mappings, [&](std::string_view name) {
+    return name == file.filename().native() || name == "memfd:" + file.filename().native();
+  });
+  if (!recorder) return std::nullopt;
+  // The headers of an object, with its build-id among them, are at the start of both.
+  constexpr std::size_t kCompared = 1024;
+  char there[kCompared], here[kCompared] = {};
+  read_memory(pid, recorder->start, there, kCompared);
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool same = fd >= 0 && read(fd, here, kCompared) == kCompared && std::memcmp(here, there, kCompared) == 0;
+  if (fd >= 0) close(fd);
+  if (!same) throw AttachError(fmt::format("process {} has loaded the recorder of another version of memray", pid));
+  return address_of(file, recorder->start, function);
+}
+
+}  // namespace memray::attach

@@ -1,0 +1,205 @@
+// A call is made by setting the registers as if a call instruction had been executed: arguments, stack, a return
+// address. The return address is that of an int3 instruction somewhere in the process's code, so that the return stops
+// the thread again. Everything that the call may change and the thread may rely on is put back afterwards:
+//
+//   - all registers, the vector registers as well;
+//   - the red zone: calls are made 128 bytes below what the thread uses of its stack;
+//   - the signal mask: signals are blocked during the call, so that no handler runs in a place that it does not expect;
+//   - an interrupted system call. The kernel has written "to be restarted" into the result register of a thread that
+//     was stopped in one. While ours runs, the thread must not look like that (orig_rax is -1); once the registers are
+//     put back it does again, and the kernel restarts the call when the thread goes on.
+#include "attach/tracee.h"
+
+#include "attach/target.h"
+
+#include <elf.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+namespace memray::attach {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kPatienceForStop = 100ms;
+constexpr auto kPatienceForCall = 10s;
+constexpr std::size_t kRedZone = 128;
+constexpr std::size_t kMostArgumentBytes = 256;  // which functions with many arguments look for on the stack
+constexpr std::size_t kMostVectorBytes = 64 << 10;
+
+bool trace(int request, pid_t tid, std::uint64_t address, void* data) {
+  return ptrace(static_cast<__ptrace_request>(request), tid, reinterpret_cast<void*>(address), data) == 0;
+}
+
+std::uint64_t signal_bit(int number) { return std::uint64_t{1} << (number - 1); }
+
+}  // namespace
+
+void read_memory(pid_t pid, std::uint64_t address, void* to, std::size_t size) {
+  iovec local{to, size};
+  iovec remote{reinterpret_cast<void*>(address), size};
+  if (process_vm_readv(pid, &local, 1, &remote, 1, 0) != static_cast<ssize_t>(size))
+    throw AttachError(fmt::format("the memory of process {} cannot be read", pid));
+}
+
+void write_memory(pid_t pid, std::uint64_t address, const void* from, std::size_t size) {
+  iovec local{const_cast<void*>(from), size};
+  iovec remote{reinterpret_cast<void*>(address), size};
+  if (process_vm_writev(pid, &local, 1, &remote, 1, 0) != static_cast<ssize_t>(size))
+    throw AttachError(fmt::format("the memory of process {} cannot be written", pid));
+}
+
+std::string read_text(pid_t pid, std::uint64_t address) {
+  std::string text;
+  for (char c = 1; text.size() < 4096; ++address) {
+    read_memory(pid, address, &c, 1);
+    if (c == '\0') break;
+    text += c;
+  }
+  return text;
+}
+
+std::optional<Tracee> Tracee::stop(pid_t pid, pid_t tid) {
+  if (!trace(PTRACE_SEIZE, tid, 0, nullptr)) {
+    if (errno == ESRCH) return std::nullopt;
+    throw AttachError(why_not_permitted(pid));
+  }
+  Tracee tracee(pid, tid);
+  tracee.held_ = true;
+  if (!tracee.interrupt()) return std::nullopt;
+  tracee.save();
+  return tracee;
+}
+
+Tracee::Tracee(Tracee&& other) noexcept
+    : pid_(other.pid_),
+      tid_(other.tid_),
+      held_(std::exchange(other.held_, false)),
+      changed_(other.changed_),
+      undelivered_(other.undelivered_),
+      registers_(other.registers_),
+      vectors_(std::move(other.vectors_)),
+      signal_mask_(other.signal_mask_),
+      trap_(other.trap_),
+      stack_(other.stack_) {}
+
+Tracee::~Tracee() {
+  if (!held_) return;
+  if (changed_) restore();
+  if (trace(PTRACE_DETACH, tid_, 0, reinterpret_cast<void*>(static_cast<long>(undelivered_)))) return;
+  // It has not stopped when it was asked to. It must, before it can be let go.
+  int status = 0;
+  if (wait_for_stop(kPatienceForCall, status)) {
+    const bool by_signal = WIFSTOPPED(status) && status >> 16 == 0;
+    trace(PTRACE_DETACH, tid_, 0, reinterpret_cast<void*>(by_signal ? static_cast<long>(WSTOPSIG(status)) : 0l));
+  }
+}
+
+// False after `timeout`, and when the thread is gone.
+bool Tracee::wait_for_stop(std::chrono::milliseconds timeout, int& status) {
+  const auto end = Clock::now() + timeout;
+  for (auto pause = 20us;; pause = std::min(pause * 2, std::chrono::microseconds(2000))) {
+    const pid_t found = waitpid(tid_, &status, __WALL | WNOHANG);
+    if (found == tid_ && WIFSTOPPED(status)) return true;
+    if (found == tid_ || (found < 0 && errno != EINTR)) {
+      held_ = false;
+      return false;
+    }
+    if (Clock::now() >= end) return false;
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+bool Tracee::interrupt() {
+  if (!trace(PTRACE_INTERRUPT, tid_, 0, nullptr)) return false;
+  int status = 0;
+  if (!wait_for_stop(kPatienceForStop, status)) return false;
+  if (status >> 16 == PTRACE_EVENT_STOP) return WSTOPSIG(status) == SIGTRAP;  // else a group stop
+  // A signal was faster. It is delivered when the thread goes on; this is as good a stop as any.
+  undelivered_ = WSTOPSIG(status);
+  return true;
+}
+
+void Tracee::save() {
+  iovec registers{&registers_, sizeof registers_};
+  vectors_.resize(kMostVectorBytes);
+  iovec vectors{vectors_.data(), vectors_.size()};
+  if (!trace(PTRACE_GETREGSET, tid_, NT_PRSTATUS, &registers) ||
+      !trace(PTRACE_GETREGSET, tid_, NT_X86_XSTATE, &vectors) ||
+      !trace(PTRACE_GETSIGMASK, tid_, sizeof signal_mask_, &signal_mask_)) {
+    throw AttachError(fmt::format("the registers of thread {} cannot be read", tid_));
+  }
+  vectors_.resize(vectors.iov_len);
+}
+
+void Tracee::restore() {
+  iovec registers{&registers_, sizeof registers_};
+  iovec vectors{vectors_.data(), vectors_.size()};
+  trace(PTRACE_SETREGSET, tid_, NT_X86_XSTATE, &vectors);
+  trace(PTRACE_SETSIGMASK, tid_, sizeof signal_mask_, &signal_mask_);
+  trace(PTRACE_SETREGSET, tid_, NT_PRSTATUS, &registers);
+}
+
+std::uint64_t Tracee::call(std::uint64_t function, std::initializer_list<std::uint64_t> arguments) {
+  std::uint64_t mask = ~std::uint64_t{0};
+  for (const int number : {SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) mask &= ~signal_bit(number);
+  user_regs_struct registers = registers_;
+  std::uint64_t stack = stack_ != 0 ? stack_ : registers_.rsp - kRedZone;
+  stack = ((stack - kMostArgumentBytes) & ~std::uint64_t{15}) - sizeof trap_;
+  write_memory(pid_, stack, &trap_, sizeof trap_);
+  std::uint64_t values[6] = {};
+  std::copy(arguments.begin(), arguments.end(), values);
+  registers.rdi = values[0];
+  registers.rsi = values[1];
+  registers.rdx = values[2];
+  registers.rcx = values[3];
+  registers.r8 = values[4];
+  registers.r9 = values[5];
+  registers.rax = 0;
+  registers.rip = function;
+  registers.rsp = stack;
+  registers.orig_rax = ~std::uint64_t{0};
+  registers.eflags &= ~std::uint64_t{0x400};  // direction flag
+  iovec set{&registers, sizeof registers};
+  changed_ = true;
+  if (!trace(PTRACE_SETSIGMASK, tid_, sizeof mask, &mask) || !trace(PTRACE_SETREGSET, tid_, NT_PRSTATUS, &set))
+    throw AttachError(fmt::format("process {} has ended", pid_));
+  wait_for_return();
+  set = {&registers, sizeof registers};
+  if (!trace(PTRACE_GETREGSET, tid_, NT_PRSTATUS, &set)) throw AttachError(fmt::format("process {} has ended", pid_));
+  if (registers.rip != trap_ + 1)
+    throw AttachError(
+        fmt::format("a function that was called in process {} failed; it goes on as if nothing had been done", pid_));
+  return registers.rax;
+}
+
+// Returns with the thread stopped at the trap, or at a place where it has crashed.
+void Tracee::wait_for_return() {
+  for (;;) {
+    int status = 0;
+    if (!trace(PTRACE_CONT, tid_, 0, nullptr)) throw AttachError(fmt::format("process {} has ended", pid_));
+    if (wait_for_stop(kPatienceForCall, status)) {
+      if (status >> 16 == PTRACE_EVENT_STOP) continue;  // somebody stops the whole process; not now
+      if (WSTOPSIG(status) == SIGSTOP || WSTOPSIG(status) == SIGCONT) continue;
+      return;
+    }
+    if (!held_) throw AttachError(fmt::format("process {} has ended", pid_));
+    // It waits for a lock, then: nothing is half done, and it can be taken back.
+    trace(PTRACE_INTERRUPT, tid_, 0, nullptr);
+    wait_for_stop(kPatienceForCall, status);
+    throw AttachError(fmt::format("process {} holds a lock of its dynamic loader or its allocator for too long", pid_));
+  }
+}
+
+}  // namespace memray::attach
