@@ -24,7 +24,8 @@ struct BuiltIn {
   int (*run)(const Installation&, const Arguments&);
 };
 constexpr BuiltIn kBuiltIns[] = {
-    {Group::record, "run", "Record a program: a Python script, a module, or any dynamically linked program", run_command},
+    {Group::record, "run", "Record a program: a Python script, a module, or any dynamically linked program",
+     run_command},
     {Group::record, "attach", "Record a process that is already running", attach_command},
     {Group::record, "detach", "End a recording that was attached", detach_command},
     {Group::report, "transform", "Write a format for another program: csv, pprof, speedscope, ...; --help lists them",
