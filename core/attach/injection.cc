@@ -30,6 +30,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPatience = 20s;
+constexpr auto kFollowAfter = 1ms;  // of pauses between looks at all threads
 constexpr std::size_t kMemoryBytes = 1 << 20;  // a stack for calls, and at its start texts
 constexpr std::size_t kTextBytes = 4096;
 constexpr std::size_t kAnswerBytes = 512;
@@ -70,7 +71,12 @@ Tracee find_thread(pid_t pid) {
   for (auto pause = 100us; Clock::now() < end; pause = std::min(pause * 2, std::chrono::microseconds(20'000))) {
     for (const pid_t tid : threads_of(pid)) {
       auto thread = Tracee::stop(pid, tid);
-      if (thread && place.is_safe(*thread)) return std::move(*thread);
+      if (!thread) continue;
+      auto verdict = place.look_at(*thread);
+      const bool patient = pause < kFollowAfter;
+      if (!verdict.safe && verdict.until != 0 && !patient && thread->run_to(verdict.until))
+        verdict = place.look_at(*thread);
+      if (verdict.safe) return std::move(*thread);
     }
     if (access(fmt::format("/proc/{}/task", pid).c_str(), F_OK) != 0)
       throw AttachError(fmt::format("process {} has ended", pid));

@@ -7,6 +7,8 @@
 // in a system call is otherwise fine wherever it is. One that is in libc's own code outside of a system call is not:
 // names of inner functions are often stripped, and it will be elsewhere in a microsecond.
 //
+// A program that spends its life in there is followed to the return into its own code: the frame that called all this.
+//
 // Unwinding may end early, in code that was made at run time. What would be unsafe is near the top, so what has been
 // seen until then decides.
 #include "attach/safe_place.h"
@@ -21,6 +23,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace memray::attach {
 
@@ -76,7 +79,8 @@ struct Walk {
   const Dwfl* dwfl;
   int frames = 0;
   bool in_system_call;
-  bool safe = true;
+  SafePlace::Verdict verdict{true, 0};
+  bool leaving = false;  // the last frame was no place to be
 };
 
 std::string_view file_name(Dwfl_Module* module) {
@@ -103,8 +107,10 @@ int visit(Dwfl_Frame* frame, void* argument) {
   const bool innermost = walk.frames++ == 0;
   if (is_loader(file) || is_avoided(file) || (name && is_avoided_function(name)) ||
       (innermost && is_libc(file) && !walk.in_system_call)) {
-    walk.safe = false;
-    return DWARF_CB_ABORT;
+    walk.verdict.safe = false;
+    walk.leaving = true;
+  } else if (std::exchange(walk.leaving, false)) {
+    walk.verdict.until = exact ? pc : pc + 1;
   }
   return walk.frames < kMostFrames ? DWARF_CB_OK : DWARF_CB_ABORT;
 }
@@ -127,10 +133,10 @@ SafePlace::SafePlace(pid_t pid) : state_(std::make_unique<State>()) {
 
 SafePlace::~SafePlace() = default;
 
-bool SafePlace::is_safe(const Tracee& thread) const {
+SafePlace::Verdict SafePlace::look_at(const Tracee& thread) const {
   Walk walk{state_->dwfl, 0, thread.in_system_call()};
   dwfl_getthread_frames(state_->dwfl, thread.tid(), visit, &walk);
-  return walk.safe && walk.frames > 0;
+  return walk.frames > 0 ? walk.verdict : Verdict{};
 }
 
 }  // namespace memray::attach

@@ -14,7 +14,11 @@ class SafePlace {
   SafePlace(const SafePlace&) = delete;
   SafePlace& operator=(const SafePlace&) = delete;
 
-  bool is_safe(const Tracee& thread) const;
+  struct Verdict {
+    bool safe = false;
+    std::uint64_t until = 0;  // where it is not, the address at which the thread may be safe next; 0 if not known
+  };
+  Verdict look_at(const Tracee& thread) const;
 
  private:
   struct State;

@@ -34,6 +34,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kPatienceForStop = 100ms;
 constexpr auto kPatienceForCall = 10s;
+constexpr auto kPatienceForPlace = 200ms;
 constexpr std::size_t kRedZone = 128;
 constexpr std::size_t kMostArgumentBytes = 256;  // which functions with many arguments look for on the stack
 constexpr std::size_t kMostVectorBytes = 64 << 10;
@@ -128,6 +129,36 @@ bool Tracee::interrupt() {
   if (status >> 16 == PTRACE_EVENT_STOP) return WSTOPSIG(status) == SIGTRAP;  // else a group stop
   // A signal was faster. It is delivered when the thread goes on; this is as good a stop as any.
   undelivered_ = WSTOPSIG(status);
+  return true;
+}
+
+// In a debug register, so that no other thread sees it. Address 0: none.
+bool Tracee::set_breakpoint(std::uint64_t address) {
+  constexpr auto kRegisters = offsetof(struct user, u_debugreg);
+  const auto set = [&](std::size_t number, std::uint64_t value) {
+    return trace(PTRACE_POKEUSER, tid_, kRegisters + number * sizeof(long), reinterpret_cast<void*>(value));
+  };
+  return address == 0 ? set(7, 0) : set(0, address) && set(7, 1);
+}
+
+bool Tracee::run_to(std::uint64_t address) {
+  const auto end = Clock::now() + kPatienceForPlace;
+  if (!set_breakpoint(address)) return true;
+  int status = 0;
+  bool stopped = false;
+  int signal = std::exchange(undelivered_, 0);
+  while (!stopped) {
+    if (!trace(PTRACE_CONT, tid_, 0, reinterpret_cast<void*>(static_cast<long>(signal)))) return false;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+    if (!wait_for_stop(std::max(left, 1ms), status)) {
+      if (!held_ || !interrupt()) return false;
+      break;
+    }
+    signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
+    stopped = signal == SIGTRAP;
+  }
+  set_breakpoint(0);
+  save();
   return true;
 }
 

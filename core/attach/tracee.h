@@ -29,6 +29,9 @@ class Tracee {
   // The thread goes on where it was.
   ~Tracee();
 
+  // Lets the thread go on until it comes to `address`, or for a while. False: it is gone.
+  bool run_to(std::uint64_t address);
+
   pid_t tid() const { return tid_; }
   const user_regs_struct& registers() const { return registers_; }
   bool in_system_call() const { return static_cast<std::int64_t>(registers_.orig_rax) >= 0; }
@@ -46,6 +49,7 @@ class Tracee {
   Tracee(pid_t pid, pid_t tid) : pid_(pid), tid_(tid) {}
   bool wait_for_stop(std::chrono::milliseconds timeout, int& status);
   bool interrupt();
+  bool set_breakpoint(std::uint64_t address);
   void save();
   void restore();
   void wait_for_return();
