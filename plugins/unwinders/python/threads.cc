@@ -26,6 +26,25 @@ namespace memray::python {
 
 namespace {
 
+// Objects that are made for memray are not the program's allocations.
+class Quiet {
+ public:
+  Quiet() : before_(host->set_quiet(MEMRAY_QUIET)) {}
+  ~Quiet() { host->set_quiet(before_); }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+
+ private:
+  std::uint32_t before_;
+};
+
+// What is told of names is heard even so.
+void name_thread(std::uint32_t os_tid, const char* name, std::size_t size) {
+  const std::uint32_t before = host->set_quiet(0);
+  host->name_thread(os_tid, name, size);
+  host->set_quiet(before);
+}
+
 using namespace std::literals;
 
 constexpr std::string_view kMethods[] = {"_set_native_id", "_delete", "_bootstrap_inner"};
@@ -78,7 +97,7 @@ void tell_name(const Runtime& runtime, Object* thread, std::uint32_t os_tid) {
   char wide[260];
   TextBuffer buffer{wide, sizeof wide};
   const std::string_view text = view(read_text(runtime, reinterpret_cast<std::uintptr_t>(name), buffer));
-  if (says_something(api, text)) host->name_thread(os_tid, text.data(), text.size());
+  if (says_something(api, text)) name_thread(os_tid, text.data(), text.size());
   api.decrement(name);
 }
 
@@ -168,6 +187,7 @@ void prepare(const Api& api) {
 void begin(const Runtime& runtime) {
   const Api& api = runtime.api;
   if (!is_main_interpreter(api)) return;
+  const Quiet quiet;
   Object *type = nullptr, *value = nullptr, *traceback = nullptr;
   api.fetch_error(&type, &value, &traceback);
   prepare(api);
@@ -177,7 +197,7 @@ void begin(const Runtime& runtime) {
     api.decrement(module);
     watching = true;
     // Before threading is imported, there is no Thread of this name, but there will be.
-    if (getpid() == gettid()) host->name_thread(0, "MainThread", 10);
+    if (getpid() == gettid()) name_thread(0, "MainThread", 10);
     tell_active_names(runtime);
   }
   api.clear_error();
