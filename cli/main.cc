@@ -7,6 +7,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -111,11 +114,19 @@ int dispatch(const Arguments& all) {
   return report_command(installation, {*end, *end, *end}, rest);
 }
 
+// A standard stream that is closed leaves its number to the next file that is opened, the capture perhaps, and what is
+// printed would go there. What is executed finds it closed, as it would have.
+void fill_standard_streams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) < 0) return;
+}
+
 }  // namespace
 }  // namespace memray::cli
 
 int main(int argc, char** argv) {
   using namespace memray;
+  cli::fill_standard_streams();
   try {
     const int code = cli::dispatch(cli::Arguments(argv + std::min(argc, 1), argv + argc));
     if (std::fflush(stdout) != 0 && code == cli::kSuccess && errno != EPIPE)

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace memray::cli {
 namespace {
+
+constexpr std::uint64_t kSmallestCapture = 100'000;
 
 void check_conflicts(const RunOptions& options, const std::string& usage) {
   const auto fail = [&](const std::string& message) { throw UsageError(message, usage); };
@@ -27,6 +30,10 @@ void check_conflicts(const RunOptions& options, const std::string& usage) {
     fail("--track-object-lifetimes keeps every object, and --aggregate only totals; choose one of them");
   if (!options.output.empty() && options.sink == "file" && !options.sink_arguments.empty())
     fail("an output file is named twice: with -o and with --sink=file:PATH");
+  if (options.track_objects && options.max_capture_size != 0)
+    fail("--track-object-lifetimes keeps every object, so the capture cannot be kept below --max-capture-size");
+  if (options.max_capture_size != 0 && options.sink != "file")
+    fail("--max-capture-size is for captures that are files of events; --aggregate needs none, other sinks know none");
 }
 
 }  // namespace
@@ -65,6 +72,13 @@ RecordingOptions::RecordingOptions(Command& command, RunOptions& options, const 
   command.add_flag("--trace-python-allocators", run_.trace_python_allocators,
                    "Record every request to Python's own allocators, so every object, not only\n"
                    "what they get from malloc");
+  command
+      .add_option("--max-capture-size", run_.max_capture_size,
+                  "Keep the capture below SIZE (100MB, 2GB, ...): when it comes near, its older events\n"
+                  "are added up; peak, leaks and totals stay those of the whole recording")
+      ->option_text(" SIZE")
+      ->transform(CLI::AsSizeValue(true))
+      ->check(CLI::Range(kSmallestCapture, std::numeric_limits<std::uint64_t>::max()));
   hooks_option_ =
       command.add_option("--hooks", hooks_, "How allocator calls are seen (default: " + wording.hooks + ")")
           ->option_text(" NAME,...");
@@ -100,6 +114,7 @@ void fill_request(RecordRequest& request, const RunOptions& options) {
   request.sink_config.arguments = options.sink_arguments;
   request.sink_config.output = options.output;
   request.sink_config.output_given = !options.output.empty();
+  request.sink_config.max_bytes = options.max_capture_size;
   request.sink_config.force = options.force;
   request.sink_config.quiet = options.quiet;
   request.quiet = options.quiet;

@@ -66,7 +66,7 @@ void tell_reservations(const Capture& capture) {
       note("the program " + describe(metadata.ending));
       break;
   }
-  if (metadata.dropped_events > 0) note(fmt::format("{} events were lost while recording", metadata.dropped_events));
+  for (const std::string& text : reservations(metadata)) note(text);
 }
 
 }  // namespace

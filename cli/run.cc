@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 #include <memray/text.h>
+#include <stdio_ext.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -107,7 +108,7 @@ int end_as(const Ending& ending) {
   const rlimit none{};
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_DUMPABLE, 0);
-  std::fflush(stdout);
+  if (std::fflush(stdout) != 0) __fpurge(stdout);
   std::signal(ending.code, SIG_DFL);
   sigset_t only;
   sigemptyset(&only);
@@ -145,13 +146,15 @@ int run_command(const Installation& installation, const Arguments& arguments) {
   request.on_symbols = [&](double fraction) { fraction < 1 ? progress.update(fraction) : progress.clear(); };
 
   const RecordResult result = record(request);
+  std::signal(SIGPIPE, SIG_IGN);  // from here on whoever reads this may go; the exit code is the program's
   if (!result.status) {
-    fmt::print(stderr, "{}{}\n", result.started ? "the recording ended early: " : "", result.status.message());
+    tell((result.started ? "the recording ended early: " : "") + result.status.message());
     if (!result.started) return kFailure;
   } else if (!options->quiet) {
     print_summary(result);
     if (reports.empty() && is_capture_file(written_to)) suggest_report(installation, written_to);
   }
+  if (std::fflush(stdout) != 0) __fpurge(stdout);
   const bool made = make_reports(installation, reports, written_to, options->force);
   const int code = end_as(result.ending);
   return code == kSuccess && !made ? kFailure : code;

@@ -25,8 +25,9 @@ struct RunOptions {
   bool drop_on_overrun = false;
   bool aggregate = false;
   bool track_objects = false;
-  bool startup = false;  // record the interpreter's start too
-  bool native = false;   // native stacks besides whatever else is asked for
+  std::uint64_t max_capture_size = 0;  // 0: no limit
+  bool startup = false;                // record the interpreter's start too
+  bool native = false;                 // native stacks besides whatever else is asked for
   bool trace_python_allocators = false;
   std::string python;      // "" for the default
   Arguments started_from;  // the default: an interpreter with its options; empty: python3 on PATH

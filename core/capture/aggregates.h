@@ -21,6 +21,7 @@ using SiteTotals = std::vector<SiteTotal>;  // by number of the site; sites beyo
 struct Aggregates {
   Totals totals;
   std::uint64_t unknown_deallocations = 0;
+  std::uint64_t restated_events = 0;  // at the start of the file, about what was live when these were added up
   Time peak_time{};
   Time end{};  // the latest moment of an event
   SiteTotals peak;

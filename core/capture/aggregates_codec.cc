@@ -38,9 +38,9 @@ bool read_site_totals(ByteReader& in, const Definitions& definitions, SiteTotals
 
 void add_totals(BlockBuilder& block, const Aggregates& a) {
   ByteWriter out;
-  for (const std::uint64_t number :
-       {a.totals.events, a.totals.allocations, a.totals.deallocations, a.unknown_deallocations,
-        a.totals.allocated_bytes, a.totals.peak_bytes, zigzag(nanoseconds(a.peak_time)), zigzag(nanoseconds(a.end))})
+  for (const std::uint64_t number : {a.totals.events, a.totals.allocations, a.totals.deallocations,
+                                     a.unknown_deallocations, a.totals.allocated_bytes, a.totals.peak_bytes,
+                                     zigzag(nanoseconds(a.peak_time)), zigzag(nanoseconds(a.end)), a.restated_events})
     out.varint(number);
   block.add_section(SectionId::aggregate_totals, out.bytes());
 }
@@ -51,6 +51,7 @@ bool read_totals(ByteReader& in, Aggregates& a) {
     *number = in.varint();
   a.peak_time = Time{unzigzag(in.varint())};
   a.end = Time{unzigzag(in.varint())};
+  a.restated_events = in.varint();
   return in.ok();
 }
 

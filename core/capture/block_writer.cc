@@ -55,6 +55,9 @@ void BlockWriter::add_samples(std::span<const MemorySample> samples) {
   write_samples(out, samples);
   BlockBuilder block(BlockKind::samples, compress_);
   block.add_section(SectionId::samples, out.bytes());
+  out.clear();
+  write_sample_details(out, samples);
+  block.add_section(SectionId::sample_details, out.bytes());
   add(BlockKind::samples, block.finish().bytes());
 }
 

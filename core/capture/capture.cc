@@ -76,18 +76,29 @@ bool Capture::State::load_block(const BlockPlace& block) {
     case BlockKind::objects:
       objects_blocks.push_back(block);
       return true;
-    case BlockKind::definitions:
-    case BlockKind::samples: {
+    case BlockKind::samples:
+      return load_samples(block);
+    case BlockKind::definitions: {
       ByteWriter raw;
       return for_each_section(block, [&](const SectionEntry& entry, std::span<const std::byte> stored) {
-        if (!unpack_section(entry, stored, raw)) return false;
-        return entry.id == SectionId::samples ? read_samples(raw.bytes(), definitions.processes(), samples)
-                                              : read_definitions(entry.id, raw.bytes(), definitions);
+        return unpack_section(entry, stored, raw) && read_definitions(entry.id, raw.bytes(), definitions);
       });
     }
     default:
       return true;  // of a later minor version
   }
+}
+
+bool Capture::State::load_samples(const BlockPlace& block) {
+  ByteWriter raw;
+  std::vector<MemorySample> read;
+  const bool sound = for_each_section(block, [&](const SectionEntry& entry, std::span<const std::byte> stored) {
+    if (!unpack_section(entry, stored, raw)) return false;
+    if (entry.id == SectionId::samples) return read_samples(raw.bytes(), definitions.processes(), read);
+    return entry.id != SectionId::sample_details || read_sample_details(raw.bytes(), read);
+  });
+  if (sound) samples.insert(samples.end(), read.begin(), read.end());
+  return sound;
 }
 
 bool Capture::State::load_aggregates(const BlockPlace& block) {
@@ -103,7 +114,6 @@ bool Capture::State::load_aggregates(const BlockPlace& block) {
   Aggregates read;
   for (const auto& [id, bytes] : joined)
     if (!read_aggregates(id, bytes.bytes(), definitions, read)) return false;
-  totals = read.totals;
   aggregates = std::move(read);
   return true;
 }
@@ -115,11 +125,15 @@ void Capture::State::require_events() const {
 }
 
 void Capture::State::add_totals(const EventsSummary& s) {
-  totals.events += s.events;
-  totals.allocations += s.allocations;
-  totals.deallocations += s.deallocations;
-  totals.allocated_bytes += s.allocated_bytes;
-  totals.peak_bytes = std::max(totals.peak_bytes, s.live_peak);
+  add_totals(Totals{s.events, s.allocations, s.deallocations, s.allocated_bytes, s.live_peak});
+}
+
+void Capture::State::add_totals(const Totals& other) {
+  totals.events += other.events;
+  totals.allocations += other.allocations;
+  totals.deallocations += other.deallocations;
+  totals.allocated_bytes += other.allocated_bytes;
+  totals.peak_bytes = std::max(totals.peak_bytes, other.peak_bytes);
 }
 
 void Capture::State::load(const BlockList& list) {
@@ -134,6 +148,7 @@ void Capture::State::load(const BlockList& list) {
     complete = false;
     break;
   }
+  if (aggregates) add_totals(aggregates->totals);
   finish_metadata(list, complete);
 }
 

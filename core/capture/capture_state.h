@@ -37,10 +37,12 @@ struct Capture::State {
   bool load_block(const format::BlockPlace& block);
   bool verify_events(const format::BlockPlace& block);
   bool load_metadata(const format::BlockPlace& block);
+  bool load_samples(const format::BlockPlace& block);
   bool load_aggregates(const format::BlockPlace& block);
   void require_events() const;
   void note_malformed(const format::BlockPlace& block);
   void add_totals(const format::EventsSummary& summary);
+  void add_totals(const Totals& other);
 
   // Calls `receive(entry, stored)` for each section until it returns false.
   template <typename F>

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <string>
 
+#include "capture/aggregates_codec.h"
 #include "capture/block_writer.h"
 #include "capture/columns.h"
 #include "capture/definitions_codec.h"
@@ -211,6 +212,13 @@ Encoder::Encoder(const Definitions& definitions, const Metadata& metadata, const
   state_->out.begin(metadata);
 }
 Encoder::~Encoder() = default;
+
+void Encoder::aggregates(const Aggregates& aggregates) {
+  state_->flush();
+  BlockBuilder block(BlockKind::aggregates, state_->options.compress);
+  write_aggregates(block, aggregates, state_->definitions);
+  state_->out.add(BlockKind::aggregates, block.finish().bytes());
+}
 
 void Encoder::events(std::span<const Event> events) {
   for (const Event& event : events) state_->add(event);

@@ -11,6 +11,8 @@
 
 namespace memray {
 
+struct Aggregates;
+
 struct EncoderOptions {
   std::size_t block_bytes = 1 << 20;  // uncompressed event bytes at which a block is closed
   bool compress = true;
@@ -24,6 +26,8 @@ class Encoder {
           std::function<void(const Block&)> emit);
   ~Encoder();
 
+  // What came before; before all events.
+  void aggregates(const Aggregates& aggregates);
   void events(std::span<const Event> events);
   void sample(const MemorySample& sample);
   void objects(std::span<const ObjectEvent> events);

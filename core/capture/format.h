@@ -59,6 +59,7 @@ enum class SectionId : std::uint8_t {
   times = 36,
   samples = 48,
   objects = 49,
+  sample_details = 50,
   index = 64,
   aggregate_totals = 80,
   peak_sites = 81,

@@ -315,6 +315,10 @@ void Matcher::clear() {
 }
 
 std::uint64_t Matcher::live_bytes() const { return state_->live_bytes; }
+std::uint64_t Matcher::live_bytes(ProcessId process) const {
+  const std::size_t n = index(process);
+  return n < state_->processes.size() && state_->processes[n] ? state_->processes[n]->bytes : 0;
+}
 std::uint64_t Matcher::live_count() const {
   std::uint64_t count = 0;
   for (const auto& memory : state_->processes)

@@ -68,6 +68,7 @@ class Matcher {
   void clear();
 
   std::uint64_t live_bytes() const;
+  std::uint64_t live_bytes(ProcessId process) const;
   std::uint64_t live_count() const;
   std::uint64_t peak_bytes() const;
   void reset_peak();  // to what is live now

@@ -27,6 +27,7 @@ void for_each_field(M& m, F&& field) {
   field("ending", m.ending.kind);
   field("ending_code", m.ending.code);
   field("core_dumped", m.ending.core_dumped);
+  field("events_from_ns", m.events_from);
   field("dropped_events", m.dropped_events);
   field("unknown_deallocations", m.unknown_deallocations);
 }

@@ -6,6 +6,7 @@ namespace memray::format {
 namespace {
 
 constexpr Differences kDifferences = 0b1101;
+constexpr Differences kDetailDifferences = 0b11'1111;
 
 }  // namespace
 
@@ -15,6 +16,29 @@ void write_samples(ByteWriter& out, std::span<const MemorySample> samples) {
     rows.push_back(
         {static_cast<std::uint64_t>(nanoseconds(sample.time)), index(sample.process), sample.rss, sample.heap});
   write_rows(out, 0, rows, kDifferences);
+}
+
+void write_sample_details(ByteWriter& out, std::span<const MemorySample> samples) {
+  std::vector<Row<6>> rows;
+  for (const MemorySample& s : samples)
+    rows.push_back({s.process_heap, s.anonymous, s.mapped, s.pss, s.mappings, s.own});
+  write_rows(out, 0, rows, kDetailDifferences);
+}
+
+bool read_sample_details(std::span<const std::byte> raw, std::span<MemorySample> samples) {
+  auto sample = samples.begin();
+  const bool sound = read_rows<6>(raw, 0, kDetailDifferences, [&](const Row<6>& row) {
+    if (sample == samples.end()) return false;
+    sample->process_heap = row[0];
+    sample->anonymous = row[1];
+    sample->mapped = row[2];
+    sample->pss = row[3];
+    sample->mappings = row[4];
+    sample->own = row[5];
+    ++sample;
+    return true;
+  });
+  return sound && sample == samples.end();
 }
 
 bool read_samples(std::span<const std::byte> raw, std::size_t processes, std::vector<MemorySample>& samples) {

@@ -252,15 +252,18 @@ void Collector::sample(Which which) {
   const Time time = clock_.time_of(session_.now());
   for (Image& image : images_) {
     if (!which(image)) continue;
-    const auto rss = image.probe.rss();
-    if (!rss) continue;
-    // What processes have touched of the session's memory is known for all together.
-    const std::uint64_t own = streams_.touched_bytes() / processes;
-    const MemorySample sample{time, image.process(), *rss > own ? *rss - own : *rss, matcher_.live_bytes()};
+    // What processes have touched of the session's memory is known for all together. This one maps it too.
+    const std::uint64_t touched = streams_.touched_bytes() / processes;
+    auto sample = image.sampler.take(image.probe, session_.control().image[image.number()].own, touched, processes + 1);
+    if (!sample) continue;
+    sample->time = time;
+    sample->process = image.process();
+    sample->heap = matcher_.live_bytes();
+    sample->process_heap = matcher_.live_bytes(image.process());
     if (encoder_) {
-      encoder_->sample(sample);
+      encoder_->sample(*sample);
     } else {
-      sink_status_ = sink_.sample(sample);
+      sink_status_ = sink_.sample(*sample);
     }
     sampled_ = true;
   }

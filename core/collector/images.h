@@ -1,6 +1,7 @@
 // What the collector knows about each process image: its definitions, and how its frame words read.
 #pragma once
 
+#include "collector/memory_sampler.h"
 #include "collector/module_timeline.h"
 #include "collector/process_probe.h"
 #include "collector/stack_cache.h"
@@ -76,6 +77,7 @@ class Image {
   }
 
   ProcessProbe probe;
+  MemorySampler sampler;
   std::vector<std::pair<std::string, std::string>> facts;  // since last taken: key, value
   std::vector<std::string> warnings;
   std::vector<std::pair<session::ThreadName, StringId>> thread_names;  // likewise

@@ -9,10 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <iterator>
 #include <string>
 
 namespace memray::collector {
@@ -53,6 +55,22 @@ std::optional<int> status_of_zombie(std::uint32_t pid) {
   return std::atoi(field.c_str());
 }
 
+const auto kPage = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+
+int open_file(const char* name, std::uint32_t pid) {
+  return open(fmt::format("/proc/{}/{}", pid, name).c_str(), O_RDONLY | O_CLOEXEC);
+}
+
+std::string read_file(const char* name, std::uint32_t pid) {
+  std::string text;
+  const int fd = open_file(name, pid);
+  if (fd < 0) return text;
+  char part[16 * 1024];
+  for (ssize_t size; (size = read(fd, part, sizeof part)) > 0;) text.append(part, static_cast<std::size_t>(size));
+  close(fd);
+  return text;
+}
+
 }  // namespace
 
 ProcessProbe::ProcessProbe(std::uint32_t pid)
@@ -82,17 +100,50 @@ Ending ProcessProbe::ending() const {
   return ending;
 }
 
-std::optional<std::uint64_t> ProcessProbe::rss() {
-  if (statm_ < 0) statm_ = open(fmt::format("/proc/{}/statm", pid_).c_str(), O_RDONLY | O_CLOEXEC);
+std::optional<ProcessProbe::Memory> ProcessProbe::memory() {
+  if (statm_ < 0) statm_ = open_file("statm", pid_);
   char text[128];
   const ssize_t size = statm_ < 0 ? -1 : pread(statm_, text, sizeof text - 1, 0);
   if (size <= 0) return std::nullopt;
   text[size] = '\0';
-  char* resident = nullptr;
-  std::strtoull(text, &resident, 10);  // the first number is the address space
-  const std::uint64_t pages = std::strtoull(resident, nullptr, 10);
-  if (pages == 0) return std::nullopt;
-  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  char* next = text;
+  const auto read = [&next] { return std::strtoull(next, &next, 10) * kPage; };
+  Memory memory;
+  memory.mapped = read();
+  memory.resident = read();
+  memory.anonymous = memory.resident - std::min<std::uint64_t>(read(), memory.resident);
+  if (memory.resident == 0) return std::nullopt;
+  return memory;
+}
+
+std::uint64_t ProcessProbe::proportional() const {
+  const std::string text = read_file("smaps_rollup", pid_);
+  const auto line = text.find("\nPss:");
+  return line == text.npos ? 0 : std::strtoull(text.c_str() + line + 5, nullptr, 10) * 1024;
+}
+
+std::uint64_t ProcessProbe::mappings() const {
+  const std::string text = read_file("maps", pid_);
+  return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+// A word for each page; the highest bit says that it is in memory.
+std::uint64_t ProcessProbe::resident(std::uint64_t address, std::uint64_t bytes) const {
+  const int fd = open_file("pagemap", pid_);
+  if (fd < 0) return 0;
+  std::uint64_t pages = 0;
+  std::uint64_t words[512];
+  for (std::uint64_t left = bytes / kPage, at = address / kPage; left > 0;) {
+    const std::size_t wanted = std::min<std::uint64_t>(left, std::size(words)) * sizeof words[0];
+    const ssize_t size = pread(fd, words, wanted, static_cast<off_t>(at * sizeof words[0]));
+    if (size <= 0) break;
+    const std::size_t count = static_cast<std::size_t>(size) / sizeof words[0];
+    for (std::size_t i = 0; i < count; ++i) pages += words[i] >> 63;
+    left -= count;
+    at += count;
+  }
+  close(fd);
+  return pages * kPage;
 }
 
 }  // namespace memray::collector

@@ -23,8 +23,18 @@ class ProcessProbe {
   // How it ended, as far as somebody learns who is not its parent. Once it is gone.
   Ending ending() const;
 
-  // Resident memory in bytes.
-  std::optional<std::uint64_t> rss();
+  // All in bytes.
+  struct Memory {
+    std::uint64_t mapped = 0;  // address space
+    std::uint64_t resident = 0;
+    std::uint64_t anonymous = 0;  // resident, and of no file
+  };
+  std::optional<Memory> memory();  // costs some microseconds
+
+  // What the kernel has to go through all mappings for.
+  std::uint64_t proportional() const;  // resident bytes, shared ones divided by those who share them; 0: not told
+  std::uint64_t mappings() const;
+  std::uint64_t resident(std::uint64_t address, std::uint64_t bytes) const;  // of these addresses
 
  private:
   std::uint32_t pid_;

@@ -78,6 +78,6 @@ Metadata initial_metadata(const RecordRequest& request, pid_t pid) {
   return metadata;
 }
 
-void warn(const std::string& text) { fmt::print(stderr, "memray: {}\n", text); }
+void warn(const std::string& text) { tell("memray: " + text); }
 
 }  // namespace memray::collector

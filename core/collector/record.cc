@@ -17,6 +17,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <system_error>
 #include <thread>
@@ -44,6 +45,10 @@ class SignalForwarding {
     action.sa_sigaction = pass_on;
     action.sa_flags = SA_SIGINFO | SA_RESTART;
     for (std::size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &action, &before_[i]);
+    // Whoever ignores it is never told how a child ended.
+    struct sigaction plain {};
+    plain.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &plain, &child_before_);
     sigaction(SIGPIPE, nullptr, &pipe_before_);
     signal(SIGPIPE, SIG_IGN);
   }
@@ -55,11 +60,13 @@ class SignalForwarding {
   void restore() const {
     for (std::size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
     sigaction(SIGPIPE, &pipe_before_, nullptr);
+    sigaction(SIGCHLD, &child_before_, nullptr);
   }
 
  private:
   struct sigaction before_[std::size(kSignals)]{};
   struct sigaction pipe_before_ {};
+  struct sigaction child_before_ {};
 };
 
 // ---------------------------------------------------------------------------------------------------- the program
@@ -216,8 +223,12 @@ RecordResult record(const RecordRequest& request) try {
     }
   }
   return result;
+} catch (const std::system_error& error) {
+  return never_started(fmt::format("cannot start recording: {}", error.what()));
 } catch (const std::exception& error) {
   return never_started(error.what());
 }
+
+void tell(const std::string& line) { std::fputs((line + '\n').c_str(), stderr); }
 
 }  // namespace memray

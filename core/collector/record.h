@@ -55,4 +55,7 @@ struct RecordResult {
 // terminal sends to both reach it once.
 RecordResult record(const RecordRequest& request);
 
+// A line on standard error; if that is closed or full, so be it.
+void tell(const std::string& line);
+
 }  // namespace memray

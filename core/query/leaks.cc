@@ -9,28 +9,28 @@
 namespace memray {
 namespace {
 
-SiteTotals aggregated_leaks(const Capture::State& state) {
-  if (!state.aggregates) return {};
-  SiteTotals totals = state.aggregates->live;
-  const SiteTotals& kept = state.aggregates->kept;
-  totals.resize(std::max(totals.size(), kept.size()));
-  for (std::size_t i = 0; i < kept.size(); ++i) {
-    totals[i].bytes += kept[i].bytes;
-    totals[i].count += kept[i].count;
+void add(SiteTotals& totals, const SiteTotals& others) {
+  totals.resize(std::max(totals.size(), others.size()));
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    totals[i].bytes += others[i].bytes;
+    totals[i].count += others[i].count;
   }
-  return totals;
 }
 
 SiteTotals leaked_sites(Capture::State& state) {
   using format::EventDecoder;
-  if (state.metadata.aggregated) return aggregated_leaks(state);
   LiveSites live(state.definitions, true);
   const auto apply = [&](const format::EventsSummary& block, const format::EventSections& sections) {
     const bool sound = live.apply(block, sections.events.bytes(), block.events);
     return sound ? EventDecoder::Result::done : EventDecoder::Result::malformed;
   };
-  state.for_each_events_block(Columns::none, apply);
-  return live.totals();
+  if (!state.metadata.aggregated) state.for_each_events_block(Columns::none, apply);
+  SiteTotals totals = live.totals();
+  if (state.aggregates) {
+    add(totals, state.aggregates->live);
+    add(totals, state.aggregates->kept);
+  }
+  return totals;
 }
 
 }  // namespace

@@ -43,6 +43,14 @@ Time time_of(const EventSections& sections, std::uint64_t event) {
   return Time{units * format::kTimeUnit};
 }
 
+// Whether what is not in the file any more came higher than all that is. The file begins with what was live between.
+bool is_earlier(const Capture::State& state, const EventsSummary& highest) {
+  if (!state.aggregates) return state.metadata.aggregated;  // damaged
+  const std::uint64_t before = state.aggregates->totals.peak_bytes;
+  if (state.events_blocks.empty() || highest.live_peak != before) return highest.live_peak <= before;
+  return highest.first_event + highest.peak_event < state.aggregates->restated_events;
+}
+
 Snapshot aggregated_peak(const Capture::State& state, const SnapshotOptions& options) {
   if (!state.aggregates) return {};
   Snapshot snapshot = group_sites(state.definitions, state.aggregates->peak, options);
@@ -54,9 +62,10 @@ Snapshot aggregated_peak(const Capture::State& state, const SnapshotOptions& opt
 
 Snapshot peak(const Capture& capture, const SnapshotOptions& options) {
   Capture::State& state = capture.state();
-  if (state.metadata.aggregated) return aggregated_peak(state, options);
-  if (const auto reset = peak_reset(state.metadata)) return peak_within(capture, *reset, state.metadata.end, options);
+  const auto reset = peak_reset(state.metadata);
+  if (reset && !state.metadata.aggregated) return peak_within(capture, *reset, state.metadata.end, options);
   const EventsSummary highest = highest_block(state.events_blocks);
+  if (is_earlier(state, highest)) return aggregated_peak(state, options);
   LiveSites live(state.definitions, false);
   Time time{};
   state.for_each_events_block(Columns::time, [&](const EventsSummary& block, const EventSections& sections) {

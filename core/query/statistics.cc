@@ -92,18 +92,22 @@ struct Allocated {
 
 Allocated allocated_by_sites(Capture::State& state) {
   using format::EventDecoder;
-  if (state.metadata.aggregated) {
-    if (!state.aggregates) return {};
-    return {state.aggregates->allocated, state.aggregates->varying_sizes};
-  }
   AllocatedSites allocated(state.definitions);
   const auto apply = [&](const format::EventsSummary& block, const format::EventSections& sections) {
     const bool sound = allocated.apply(block, sections.events.bytes());
     return sound ? EventDecoder::Result::done : EventDecoder::Result::malformed;
   };
-  state.for_each_events_block(Columns::none, apply);
+  if (!state.metadata.aggregated) state.for_each_events_block(Columns::none, apply);
   const auto& sizes = allocated.varying_sizes();
-  return {allocated.totals(), {sizes.begin(), sizes.end()}};
+  Allocated result{allocated.totals(), {sizes.begin(), sizes.end()}};
+  if (!state.aggregates) return result;
+  const SiteTotals& before = state.aggregates->allocated;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    result.by_site[i].bytes += before[i].bytes;
+    result.by_site[i].count += before[i].count;
+  }
+  for (const auto& [size, count] : state.aggregates->varying_sizes) result.varying_sizes[size] += count;
+  return result;
 }
 
 }  // namespace

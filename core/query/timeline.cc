@@ -9,25 +9,48 @@
 namespace memray {
 namespace {
 
+struct Sum {
+  std::uint64_t MemorySample::*of;
+  std::uint64_t TimelinePoint::*in;
+};
+constexpr Sum kSums[] = {{&MemorySample::rss, &TimelinePoint::rss},
+                         {&MemorySample::anonymous, &TimelinePoint::anonymous},
+                         {&MemorySample::mapped, &TimelinePoint::mapped},
+                         {&MemorySample::pss, &TimelinePoint::pss},
+                         {&MemorySample::mappings, &TimelinePoint::mappings},
+                         {&MemorySample::own, &TimelinePoint::own}};
+
+void exchange(TimelinePoint& sum, const MemorySample& before, const MemorySample& after) {
+  for (const auto& [of, in] : kSums) sum.*in += after.*of - before.*of;
+}
+
+void raise_to(TimelinePoint& point, const TimelinePoint& other) {
+  for (const auto& [of, in] : kSums) point.*in = std::max(point.*in, other.*in);
+  point.heap = std::max(point.heap, other.heap);
+}
+
 std::vector<TimelinePoint> every_moment(std::span<const MemorySample> samples) {
   std::map<ProcessId, std::size_t> last_sample;
   for (std::size_t i = 0; i < samples.size(); ++i) last_sample[samples[i].process] = i;
 
   std::vector<TimelinePoint> points;
-  std::map<ProcessId, std::uint64_t> rss_of;
-  std::uint64_t gone = 0;
-  std::uint64_t rss = 0;
+  std::map<ProcessId, MemorySample> latest;
+  std::vector<ProcessId> gone;
+  TimelinePoint sum;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const MemorySample& sample = samples[i];
     if (points.empty() || points.back().time != sample.time) {
-      points.push_back({sample.time, 0, 0});
-      rss -= std::exchange(gone, 0);
+      points.emplace_back();
+      for (const ProcessId process : gone) exchange(sum, latest[process], {});
+      gone.clear();
+      sum.heap = 0;
     }
-    std::uint64_t& own = rss_of[sample.process];
-    rss += sample.rss - std::exchange(own, sample.rss);
-    if (last_sample[sample.process] == i) gone += std::exchange(own, 0);
-    points.back().rss = rss;
-    points.back().heap = std::max(points.back().heap, sample.heap);
+    exchange(sum, latest[sample.process], sample);
+    latest[sample.process] = sample;
+    if (last_sample[sample.process] == i) gone.push_back(sample.process);
+    sum.heap = std::max(sum.heap, sample.heap);
+    points.back() = sum;
+    points.back().time = sample.time;
   }
   return points;
 }
@@ -40,8 +63,7 @@ std::vector<TimelinePoint> timeline(const Capture& capture, std::size_t max_poin
   std::vector<TimelinePoint> points;
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (i % stride == 0) points.push_back(all[i]);
-    points.back().rss = std::max(points.back().rss, all[i].rss);
-    points.back().heap = std::max(points.back().heap, all[i].heap);
+    raise_to(points.back(), all[i]);
   }
   return points;
 }

@@ -195,8 +195,8 @@ int define_code_for_plugins(const memray_code* code) { return define_code(code);
 const memray_unwinder_host unwinder_host = {
     sizeof(memray_unwinder_host),
     0,
-    sys::map,
-    sys::unmap,
+    take_memory,
+    return_memory,
     define_code_for_plugins,
     describe,
     warn,
@@ -279,6 +279,7 @@ bool take_image(std::uint32_t forked_from) {
   process.image->parent_pid = sys::getppid();
   process.image->forked_from = forked_from;
   process.image->start_stamp = now();
+  tell_memory();
   tell_command();
   process.image->pid.store(process.pid, std::memory_order_release);
   return true;

@@ -84,6 +84,11 @@ const void* find_symbol(const char* file, const char* symbol);
 // Announces this process, or this image of it, to the collector. False if there are too many.
 bool take_image(std::uint32_t forked_from);
 
+// memory.cc: zeroed memory for us and for plugins, which is accounted for as ours. nullptr if there is none.
+void* take_memory(std::size_t bytes);
+void return_memory(void* address, std::size_t bytes);
+void tell_memory();  // of a new image
+
 // fork.cc: children made by fork() are recorded.
 void follow_forks();
 

@@ -41,10 +41,10 @@ __thread Thread* while_ignored;
 std::atomic<Thread*>* thread_table() {
   auto* found = table.load(std::memory_order_acquire);
   if (found) return found;
-  auto* made = static_cast<std::atomic<Thread*>*>(sys::map(kTableBytes));
+  auto* made = static_cast<std::atomic<Thread*>*>(take_memory(kTableBytes));
   if (!made) return nullptr;
   if (table.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return made;
-  sys::unmap(made, kTableBytes);
+  return_memory(made, kTableBytes);
   return found;
 }
 
@@ -66,7 +66,7 @@ Thread* take_over_dead(std::atomic<Thread*>* threads) {
 }
 
 Thread* make() {
-  void* const memory = sys::map(kThreadBytes);
+  void* const memory = take_memory(kThreadBytes);
   if (!memory) return nullptr;
   auto* thread = new (memory) Thread;
   thread->next = all.load(std::memory_order_relaxed);
@@ -148,7 +148,7 @@ void ignore_thread(bool on) {
 }
 
 void reset_threads_in_child() {
-  if (auto* threads = table.exchange(nullptr, std::memory_order_acq_rel)) sys::unmap(threads, kTableBytes);
+  if (auto* threads = table.exchange(nullptr, std::memory_order_acq_rel)) return_memory(threads, kTableBytes);
   Thread*& own = ignore_depth != 0 ? while_ignored : this_thread;
   Thread* const thread = own;
   own = nullptr;

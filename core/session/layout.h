@@ -113,6 +113,19 @@ struct ChunkHeader {
 static_assert(sizeof(ChunkHeader) == 64);
 inline constexpr std::size_t kChunkCapacity = kChunkBytes - sizeof(ChunkHeader);
 
+// Memory in the program that is memray's own, apart from this session: the larger pieces one by one, as only parts of
+// them are ever touched; a slot with no bytes is free.
+struct OwnMemory {
+  static constexpr std::uint32_t kPieces = 64;
+  static constexpr std::size_t kSmall = 64 * 1024;
+  struct Piece {
+    std::atomic<std::uint64_t> address;
+    std::atomic<std::uint64_t> bytes;  // 1: being filled in
+  };
+  Piece piece[kPieces];
+  std::atomic<std::uint64_t> small;  // all that is no piece
+};
+
 enum class ImageState : std::uint32_t { none = 0, attached = 1, failed = 2 };
 
 struct Image {
@@ -128,6 +141,7 @@ struct Image {
   std::atomic<std::uint32_t> dead_announced;
   std::atomic<std::uint32_t> dead_taken;
   std::atomic<std::uint32_t> dead[kDeadRing];
+  OwnMemory own;
   char command[256];  // arguments joined by spaces, cut where there is no more room
   char why[256];      // state failed: one line
 };

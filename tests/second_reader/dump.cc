@@ -79,19 +79,22 @@ void print_definitions(const Capture& capture) {
   });
   print_table("samples", capture.memory_samples().size(), [&](std::uint32_t n) {
     const MemorySample& s = capture.memory_samples()[n];
-    return fmt::format("{{\"time\": {}, \"process\": {}, \"rss\": {}, \"heap\": {}}}", nanoseconds(s.time),
-                       index(s.process), s.rss, s.heap);
+    return fmt::format(
+        "{{\"time\": {}, \"process\": {}, \"rss\": {}, \"heap\": {}, \"process_heap\": {}, \"anonymous\": {}, "
+        "\"mapped\": {}, \"pss\": {}, \"mappings\": {}, \"own\": {}}}",
+        nanoseconds(s.time), index(s.process), s.rss, s.heap, s.process_heap, s.anonymous, s.mapped, s.pss, s.mappings,
+        s.own);
   });
 }
 
 void print_aggregates(const Aggregates& a) {
   std::size_t number = 0;
   const auto print = [&](const std::string& entry) { print_entry("aggregates", number++, entry); };
-  print(
-      fmt::format("{{\"totals\": {{\"events\": {}, \"allocations\": {}, \"deallocations\": {}, \"unknown\": {}, "
-                  "\"allocated_bytes\": {}, \"peak_bytes\": {}, \"peak_time\": {}, \"end\": {}}}}}",
-                  a.totals.events, a.totals.allocations, a.totals.deallocations, a.unknown_deallocations,
-                  a.totals.allocated_bytes, a.totals.peak_bytes, nanoseconds(a.peak_time), nanoseconds(a.end)));
+  print(fmt::format(
+      "{{\"totals\": {{\"events\": {}, \"allocations\": {}, \"deallocations\": {}, \"unknown\": {}, "
+      "\"allocated_bytes\": {}, \"peak_bytes\": {}, \"peak_time\": {}, \"end\": {}, \"restated\": {}}}}}",
+      a.totals.events, a.totals.allocations, a.totals.deallocations, a.unknown_deallocations, a.totals.allocated_bytes,
+      a.totals.peak_bytes, nanoseconds(a.peak_time), nanoseconds(a.end), a.restated_events));
   const auto print_sites = [&](std::string_view name, const SiteTotals& totals) {
     for (std::size_t i = 0; i < totals.size(); ++i)
       if (totals[i].count != 0)
@@ -168,10 +171,11 @@ int make(unsigned seed, std::size_t events, std::size_t block_bytes, bool compre
   test::Stream stream;
   test::StreamMaker maker(stream, seed);
   maker.make(events);
-  for (std::int64_t i = 0; i < 50; ++i)
-    stream.samples.push_back({Time{i * 10'000'123}, ProcessId{static_cast<std::uint32_t>(i % 3)},
-                              static_cast<std::uint64_t>(4096 * (100 - i)), static_cast<std::uint64_t>(i * i)});
   if (seed % 2 == 0) maker.make_objects(events / 10);
+  for (std::uint64_t i = 0; i < 50; ++i)
+    stream.samples.push_back({Time{static_cast<std::int64_t>(i) * 10'000'123},
+                              ProcessId{static_cast<std::uint32_t>(i % 3)}, 4096 * (100 - i), i * i, i, 100 - i,
+                              i << 40, i % 7, i % 2, i * 3});
   Definitions& d = stream.definitions;
   const std::vector<Location> inlined = {{d.add_string("inner"), d.add_string("a.cc"), 3},
                                          {d.add_string("outer"), {}, 9}};

@@ -191,7 +191,7 @@ class Reader:
             elif block.kind == EVENTS:
                 self.events_blocks.append(block)
             elif block.kind == SAMPLES:
-                self.read_samples(block.section(48))
+                self.read_samples(block.section(48), block.section(50))
             elif block.kind == OBJECTS:
                 self.read_objects(block.section(49))
             elif block.kind == AGGREGATES:
@@ -231,9 +231,13 @@ class Reader:
         expect(not section.more(), "table too long")
         return zip(*table)
 
-    def read_samples(self, section):
-        for time, process, rss, heap in self.rows(section, 0, "dpdd"):
-            self.samples.append({"time": time, "process": process, "rss": rss, "heap": heap})
+    def read_samples(self, section, details):
+        keys = ("process_heap", "anonymous", "mapped", "pss", "mappings", "own")
+        rows = list(self.rows(section, 0, "dpdd"))
+        more = list(self.rows(details, 0, "dddddd")) if details.data else [(0,) * 6] * len(rows)
+        expect(len(more) == len(rows), "details of samples")
+        for (time, process, rss, heap), detail in zip(rows, more):
+            self.samples.append({"time": time, "process": process, "rss": rss, "heap": heap, **dict(zip(keys, detail))})
 
     def read_objects(self, section):
         created = sum(entry["created"] for entry in self.objects)
@@ -258,7 +262,7 @@ class Reader:
     def read_aggregates(self, block):
         section = block.section(80)
         totals = {key: section.varint() for key in TOTALS}
-        yield {"totals": {**totals, "peak_time": section.signed(), "end": section.signed()}}
+        yield {"totals": {**totals, "peak_time": section.signed(), "end": section.signed(), "restated": section.varint()}}
         for ident, name in SITE_TABLES.items():
             section, site = block.section(ident), 0
             sums = [0, 0]

@@ -92,7 +92,7 @@ def added_up(lines):
             add("peak", live.values())
     add("live", live.values())
     totals = {"events": sum(counts.values()), "allocations": counts["allocation"], "deallocations": counts["deallocation"]}
-    totals |= {"unknown": counts["unknown"], "peak_bytes": highest, "peak_time": peak_time, "end": end}
+    totals |= {"unknown": counts["unknown"], "peak_bytes": highest, "peak_time": peak_time, "end": end, "restated": 0}
     totals["allocated_bytes"] = sum(size for size, _ in tables["allocated"].values())
     yield {"totals": totals}
     for name, table in tables.items():

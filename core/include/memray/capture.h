@@ -60,10 +60,15 @@ struct Metadata {
   ThreadId main_thread{};
   StackId entry_stack = kNoStack;  // of the call that began the recording, if the program itself did
   Ending ending;
+  // Not 0: events before are only there as sums, and where they made what was live then (--max-capture-size).
+  Time events_from{};
   std::uint64_t dropped_events = 0;  // lost on purpose, under --on-overrun=drop
   std::uint64_t unknown_deallocations = 0;
   std::vector<std::pair<std::string, std::string>> extra;  // everything else the writer said, by key
 };
+
+// Sentences that whoever looks at a report must know: what the recording does not have.
+std::vector<std::string> reservations(const Metadata& metadata);
 
 struct Totals {
   std::uint64_t events = 0;  // of all kinds
@@ -73,12 +78,27 @@ struct Totals {
   std::uint64_t peak_bytes = 0;  // highest sum of live bytes
 };
 
+// The memory of one process at one moment, in bytes; memray's own is taken out of all but `own`.
 struct MemorySample {
   Time time{};
   ProcessId process{};
-  std::uint64_t rss = 0;   // bytes
-  std::uint64_t heap = 0;  // live recorded bytes at that moment, whole capture
+  std::uint64_t rss = 0;
+  std::uint64_t heap = 0;          // live recorded bytes at that moment, whole capture
+  std::uint64_t process_heap = 0;  // ... and of this process
+  std::uint64_t anonymous = 0;     // the part of `rss` that is of no file: heap, stacks, written-to data
+  std::uint64_t mapped = 0;        // address space
+  // As of a moment up to some seconds before: they are expensive to ask for.
+  std::uint64_t pss = 0;       // `rss` with shared pages divided by those who share them; 0 where it is not told
+  std::uint64_t mappings = 0;  // how many
+  std::uint64_t own = 0;       // resident memory of memray in the process
 };
+
+// Resident memory that no live recorded allocation explains: what allocators hold of freed memory, fragmentation and
+// their tables, stacks, and what was allocated before recording. An estimate: allocated memory that was never touched
+// makes it too low.
+constexpr std::uint64_t unexplained(const MemorySample& sample) {
+  return sample.anonymous > sample.process_heap ? sample.anonymous - sample.process_heap : 0;
+}
 
 // What a pass over the events fills in besides kind, allocator, site, number and size.
 enum class Columns : unsigned { none = 0, address = 1, thread = 2, time = 4, all = 7 };

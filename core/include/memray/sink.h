@@ -37,7 +37,8 @@ struct SinkConfig {
   std::string arguments;  // what follows the colon in --sink=NAME:ARGUMENTS
   std::string output;     // -o, or the derived default name; may be meaningless to a sink that writes no file
   bool output_given = false;
-  bool force = false;  // overwrite
+  std::uint64_t max_bytes = 0;  // that the output may have, for sinks that can bound it; 0: no limit
+  bool force = false;           // overwrite
   bool quiet = false;
 };
 
@@ -46,7 +47,7 @@ class Sink {
   enum class Input { blocks, events };
 
   virtual ~Sink() = default;
-  virtual Input input() const = 0;
+  virtual Input input() const = 0;  // does not change once `open` was called
 
   // Called before the program is started: an error here means that it never is.
   virtual Status open(const SinkConfig& config) = 0;

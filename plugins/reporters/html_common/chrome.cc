@@ -13,10 +13,7 @@ std::vector<std::string> notes(const Capture& capture, View view) {
   const Metadata& metadata = capture.metadata();
   std::vector<std::string> notes;
   if (capture.damage()) notes.push_back(*capture.damage());
-  if (metadata.dropped_events > 0) {
-    notes.push_back(fmt::format("{} events were dropped while recording: the sizes shown are incomplete.",
-                                metadata.dropped_events));
-  }
+  for (const std::string& text : reservations(metadata)) notes.push_back(text + ".");
   const std::string& allocator = metadata.python_allocator;
   if (view == View::leaks && !allocator.empty() && allocator != "malloc" && !metadata.trace_python_allocators) {
     notes.push_back(fmt::format(

@@ -20,7 +20,7 @@
 //   PROCESS_EXEC, PROCESS_EXIT   time_ns= process=   takes all that the process still has
 //   OBJECT_CREATED        number= time_ns= tid= address= type= stack= native_stack=   with --track-object-lifetimes
 //   OBJECT_DESTROYED      number= time_ns= tid= address=   of object `number`
-//   MEMORY_SAMPLE         time_ns= process= rss= heap=
+//   MEMORY_SAMPLE         time_ns= process= rss= heap= process_heap= anonymous= mapped= pss= mappings= own=
 //   TRAILER               last line: totals, and what damage the file has
 // clang-format on
 //
@@ -102,8 +102,10 @@ class Events {
   }
 
   void add_sample(const MemorySample& sample) {
-    lines_.add(FMT_COMPILE("MEMORY_SAMPLE time_ns={} process={} rss={} heap={}"), nanoseconds(sample.time),
-               index(sample.process), sample.rss, sample.heap);
+    lines_.add(FMT_COMPILE("MEMORY_SAMPLE time_ns={} process={} rss={} heap={} process_heap={} anonymous={} mapped={} "
+                           "pss={} mappings={} own={}"),
+               nanoseconds(sample.time), index(sample.process), sample.rss, sample.heap, sample.process_heap,
+               sample.anonymous, sample.mapped, sample.pss, sample.mappings, sample.own);
   }
 
   Lines& lines_;

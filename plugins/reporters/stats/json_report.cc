@@ -67,7 +67,8 @@ std::string metadata_json(const Capture& capture, const Statistics& statistics) 
   add("python_allocator", json_string(metadata.python_allocator.empty() ? "unknown" : metadata.python_allocator));
   add("has_native_traces", boolean(metadata.native_traces));
   add("trace_python_allocators", boolean(metadata.trace_python_allocators));
-  add("file_format", metadata.aggregated ? "1" : "0", true);
+  if (metadata.dropped_events > 0) add("dropped_events", std::to_string(metadata.dropped_events));
+  add("file_format", metadata.aggregated ? "1" : "0", true);  // all allocations, or aggregated ones
   return json + "  }";
 }
 

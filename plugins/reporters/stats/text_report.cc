@@ -87,6 +87,7 @@ std::string text_report(const Capture& capture, const Statistics& statistics) {
   const Definitions& definitions = capture.definitions();
   const auto place = [&](const LocationTotal& total) { return printable(location_text(definitions, total.location)); };
   Text text;
+  for (const std::string& reservation : reservations(capture.metadata())) text.section("Note: {}", reservation);
   text.section("Total allocations:");
   text.line("  {}", statistics.allocations);
   text.section("Total memory allocated:");

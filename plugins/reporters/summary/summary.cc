@@ -45,9 +45,10 @@ void print_json(const ReportContext& context, const Snapshot& snapshot, const st
   const Metadata& metadata = context.capture().metadata();
   std::string text = fmt::format(
       "{{\n  \"view\": \"{}\",\n  \"total_bytes\": {},\n  \"num_allocations\": {},\n  \"command_line\": {},\n"
-      "  \"pid\": {},\n  \"ending\": {},\n  \"locations\": [",
+      "  \"pid\": {},\n  \"ending\": {},\n  {}\"locations\": [",
       name(context.view()), snapshot.bytes, snapshot.count, json_string(metadata.command_line), metadata.pid,
-      json_string(describe(metadata.ending)));
+      json_string(describe(metadata.ending)),
+      metadata.dropped_events > 0 ? fmt::format("\"dropped_events\": {},\n  ", metadata.dropped_events) : "");
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const FunctionTotal& row = rows[i];
     fmt::format_to(std::back_inserter(text),
@@ -78,6 +79,7 @@ void print_text(const ReportContext& context, const Snapshot& snapshot, const st
                                  count_text(capture.totals().allocations, "allocation")));
   line("Command", printable(metadata.command_line));
   line("Program", describe(metadata.ending));
+  for (const std::string& reservation : reservations(metadata)) line("Note", reservation);
   context.out() << '\n' << render(rows, {sorted, snapshot.bytes, width, context.colour()});
   if (functions == 0)
     context.out() << nothing(context.view()) << '\n';

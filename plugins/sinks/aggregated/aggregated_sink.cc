@@ -78,7 +78,7 @@ class AggregatedSink final : public memray::Sink {
     encoder_->write(metadata, [&](const memray::Block& block) {
       bytes.insert(bytes.end(), block.bytes.begin(), block.bytes.end());
     });
-    return file_.replace(bytes);
+    return file_.rewrite([&](const std::string&) { return file_.write(bytes); });
   }
 
   memray::OutputFile file_;

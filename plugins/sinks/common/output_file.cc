@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 namespace memray {
 namespace {
@@ -65,8 +66,16 @@ Status OutputFile::begin_temporary() {
   fchmod(fd, kMode & ~mask);
   if (fd_ >= 0) ::close(fd_);
   fd_ = fd;
+  size_ = 0;
   temporary_ = std::move(temporary);
   return {};
+}
+
+void OutputFile::drop_temporary() {
+  unlink(temporary_.c_str());
+  temporary_.clear();
+  ::close(fd_);
+  fd_ = -1;
 }
 
 Status OutputFile::publish() {
@@ -76,7 +85,7 @@ Status OutputFile::publish() {
   return {};
 }
 
-Status OutputFile::write(std::span<const std::byte> bytes) {
+Status OutputFile::write_all(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
     if (written > 0) {
@@ -88,21 +97,62 @@ Status OutputFile::write(std::span<const std::byte> bytes) {
   return {};
 }
 
-Status OutputFile::replace(std::span<const std::byte> bytes) {
-  if (!regular_) return write(bytes);
+Status OutputFile::write(std::span<const std::byte> bytes) {
+  Status status = write_all(bytes);
+  if (status) {
+    size_ += bytes.size();
+  } else if (regular_ && ftruncate(fd_, static_cast<off_t>(size_)) == 0) {
+    lseek(fd_, static_cast<off_t>(size_), SEEK_SET);
+  }
+  return status;
+}
+
+Status OutputFile::rewrite(const std::function<Status(const std::string&)>& write_new) {
+  if (!regular_) return write_new(final_);
   if (temporary_.empty())
     if (auto status = begin_temporary(); !status) return status;
-  Status status = write(bytes);
+  Status status = write_new(final_);
   if (status) status = publish();
-  if (!status) {
-    unlink(temporary_.c_str());
-    temporary_.clear();
+  if (!status) drop_temporary();
+  return status;
+}
+
+// The descriptor still leads to what was written. Nothing is done to a file that took the name.
+Status OutputFile::restore() {
+  const auto lost = [&](int error) {
+    return Status::error(
+        fmt::format("{} was removed while recording, and could not be written again: {}", name_, std::strerror(error)));
+  };
+  const int from = ::open(fmt::format("/proc/self/fd/{}", fd_).c_str(), O_RDONLY | O_CLOEXEC);
+  if (from < 0) return lost(errno);
+  const int to = ::open(final_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+  if (to < 0) {
+    const int error = errno;
+    ::close(from);
+    return lost(error);
   }
+  ::close(fd_);
+  fd_ = to;
+  size_ = 0;
+  Status status;
+  std::vector<std::byte> part(std::size_t{1} << 20);
+  ssize_t count = 0;
+  while (status && (count = ::read(from, part.data(), part.size())) > 0)
+    status = write(std::span(part).first(static_cast<std::size_t>(count)));
+  if (status && count < 0) status = lost(errno);
+  ::close(from);
   return status;
 }
 
 Status OutputFile::close() {
   if (fd_ < 0) return {};
+  if (!temporary_.empty()) {
+    drop_temporary();
+    return {};
+  }
+  struct stat status {};
+  if (regular_ && fstat(fd_, &status) == 0 && status.st_nlink == 0)
+    if (auto restored = restore(); !restored) return restored;
   const int result = ::close(fd_);
   fd_ = -1;
   return result == 0 ? Status() : write_failed(errno);

@@ -146,6 +146,8 @@ inline void check(const Snapshot& got, const std::vector<Group>& wanted) {
   REQUIRE(got.count == count);
 }
 
+enum class Kept { everything, totals, newest };
+
 class RandomProgram {
  public:
   explicit RandomProgram(unsigned seed) : random_(seed) {
@@ -164,6 +166,11 @@ class RandomProgram {
       model.look(recording.now());
       if (keep_calls && model.ends == exits) note(before, made);
     }
+  }
+
+  Capture finish(Kept kept) {
+    if (kept == Kept::totals) return recording.finish_aggregated();
+    return kept == Kept::newest ? recording.finish_bounded(4000) : recording.finish();
   }
 
   Recording recording;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memray/aggregate_encoder.h>
+#include <memray/bounded_encoder.h>
 #include <memray/capture.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -132,6 +133,34 @@ class Recording {
     }
     return Capture(file_.path());
   }
+
+  // The same, in a file that is folded whenever it has `max_bytes`; after each `batch` events it is looked at.
+  Capture finish_bounded(std::uint64_t max_bytes, std::size_t batch = 40) {
+    {
+      std::ofstream file(file_.path(), std::ios::binary);
+      const auto emit = [&](const Block& block) { write(file, block); };
+      BoundedEncoder encoder(definitions, metadata, max_bytes, emit);
+      folds = 0;
+      for (std::span<const Event> rest = matcher.events(); !rest.empty();) {
+        const std::size_t count = std::min(batch, rest.size());
+        encoder.events(rest.first(count));
+        rest = rest.subspan(count);
+        if (!encoder.full()) continue;
+        encoder.flush();
+        file.close();
+        const std::string beside = file_.path() + ".next";
+        file.open(beside, std::ios::binary);
+        if (const Status status = encoder.fold(file_.path(), emit); !status) throw std::runtime_error(status.message());
+        std::filesystem::rename(beside, file_.path());
+        ++folds;
+      }
+      metadata.end = now();
+      metadata.unknown_deallocations = matcher.unknown_deallocations();
+      encoder.finish(metadata);
+    }
+    return Capture(file_.path());
+  }
+  int folds = 0;
 
   Definitions definitions;
   Metadata metadata;

@@ -1,5 +1,6 @@
 // Peak, leaks and statistics of random programs.
 
+#include "capture/capture_state.h"
 #include "random_program.h"
 
 namespace memray::test {
@@ -9,9 +10,9 @@ TEST_CASE("peak and leaks of random programs are those of a naive replay") {
   CAPTURE(seed);
   RandomProgram program(seed);
   program.run(seed < 5 ? 40 : 2500);
-  const bool aggregated = GENERATE(false, true);
-  CAPTURE(aggregated);
-  const Capture capture = aggregated ? program.recording.finish_aggregated() : program.recording.finish();
+  const auto kept = GENERATE(Kept::everything, Kept::totals, Kept::newest);
+  CAPTURE(static_cast<int>(kept));
+  const Capture capture = program.finish(kept);
   for (const bool merge : {true, false}) {
     CAPTURE(merge);
     check(peak(capture, {merge}), program.model.groups(program.model.at_peak, merge));
@@ -32,14 +33,55 @@ TEST_CASE("a capture of totals says so where single events are asked for") {
   REQUIRE_THROWS_WITH(capture.require_events(), Catch::Contains("record without --aggregate"));
 }
 
+TEST_CASE("a bounded capture has the newest events, and allocations that lived on") {
+  const auto seed = GENERATE(range(200u, 204u));
+  CAPTURE(seed);
+  RandomProgram program(seed);
+  program.run(3000);
+  const std::vector<Event> all(program.recording.matcher.events().begin(), program.recording.matcher.events().end());
+  const Capture capture = program.recording.finish_bounded(6000);
+  REQUIRE(program.recording.folds > 2);
+  REQUIRE(capture.totals().events == all.size());
+  REQUIRE(!capture.damage());
+  std::vector<Event> kept;
+  capture.events(Columns::all, [&](std::span<const Event> events) {
+    kept.insert(kept.end(), events.begin(), events.end());
+    return true;
+  });
+  const std::uint64_t restated = capture.state().aggregates->restated_events;
+  const std::uint64_t newest = kept.size() - restated;
+  REQUIRE(newest > 0);
+  REQUIRE(newest < all.size());
+
+  // Numbers differ, but lead to the same allocations.
+  std::map<std::uint64_t, std::uint64_t> address_of;
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    CAPTURE(i);
+    if (kept[i].kind == Event::Kind::allocation) address_of[kept[i].number] = kept[i].address;
+    if (i < restated) {
+      REQUIRE(kept[i].time <= capture.metadata().events_from);
+      continue;
+    }
+    const Event& was = all[all.size() - newest + (i - restated)];
+    REQUIRE(kept[i].kind == was.kind);
+    REQUIRE(kept[i].site == was.site);
+    REQUIRE(kept[i].size == was.size);
+    REQUIRE(kept[i].address == was.address);
+    REQUIRE(kept[i].thread == was.thread);
+    REQUIRE(kept[i].time == was.time);
+    REQUIRE(kept[i].pieces == was.pieces);
+    if (kept[i].kind == Event::Kind::deallocation) REQUIRE(address_of.at(kept[i].number) == kept[i].address);
+  }
+}
+
 TEST_CASE("statistics of random programs are those of their calls") {
   const auto seed = GENERATE(range(100u, 110u));
   CAPTURE(seed);
   RandomProgram program(seed);
   program.run(2000);
-  const bool aggregated = GENERATE(false, true);
-  CAPTURE(aggregated);
-  const Capture capture = aggregated ? program.recording.finish_aggregated() : program.recording.finish();
+  const auto kept = GENERATE(Kept::everything, Kept::totals, Kept::newest);
+  CAPTURE(static_cast<int>(kept));
+  const Capture capture = program.finish(kept);
   const Statistics got = statistics(capture, 3);
 
   std::map<std::uint64_t, std::uint64_t> by_size;
