@@ -2,6 +2,7 @@
 
 The count without is that of counter.c, which shares nothing with memray. Both count from the process's first instruction to its last.
 """
+import ctypes
 import json
 import os
 import pathlib
@@ -11,6 +12,17 @@ import subprocess
 import python_programs
 
 HERE = pathlib.Path(__file__).resolve().parent
+
+
+def fix_addresses():
+    """CPython keeps a tree of its arenas, by address: where it has one node more depends on where the kernel puts things."""
+    ADDR_NO_RANDOMIZE = 0x0040000
+    ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)
+
+
+def run(command, folder, environment):
+    command = [str(part) for part in command]
+    subprocess.run(command, check=True, env=environment, cwd=folder, stdout=subprocess.DEVNULL, preexec_fn=fix_addresses)
 
 
 def build_counter(folder):
@@ -25,7 +37,7 @@ def counted(library, command, python_allocators, folder):
     environment = {**os.environ, "PYTHONHASHSEED": "0", "LD_PRELOAD": str(library), "COUNTER_FILE": str(file)}
     if python_allocators:
         environment["COUNTER_PYTHON"] = "1"
-    subprocess.run([str(part) for part in command], check=True, env=environment, cwd=folder, stdout=subprocess.DEVNULL)
+    run(command, folder, environment)
     return struct.unpack("QQ", file.read_bytes()[:16])
 
 
@@ -35,7 +47,7 @@ def recorded(memray, python, script, python_allocators, folder):
     options = ["--trace-python-allocators"] if python_allocators else []
     command = [memray, "run", "-q", "-f", "--startup", "-o", capture, "--python", python, *options, *script]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    subprocess.run([str(part) for part in command], check=True, env=environment, cwd=folder, stdout=subprocess.DEVNULL)
+    run(command, folder, environment)
     out = capture.with_suffix(".json")
     subprocess.run([str(memray), "stats", "--json", "-f", "-o", out, capture], check=True, stdout=subprocess.DEVNULL)
     kinds = json.loads(out.read_text())["allocator_type_distribution"]
