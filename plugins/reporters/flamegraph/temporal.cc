@@ -79,7 +79,8 @@ std::vector<NodeInterval> node_intervals(const Temporal& temporal, const std::ve
 
 void tidy(std::vector<NodeInterval>& intervals) {
   const auto place = [](const NodeInterval& i) { return std::tie(i.node, i.allocated, i.deallocated); };
-  std::sort(intervals.begin(), intervals.end());
+  std::sort(intervals.begin(), intervals.end(),
+            [&](const NodeInterval& a, const NodeInterval& b) { return place(a) < place(b); });
   std::size_t kept = 0;
   for (const NodeInterval& interval : intervals) {
     if (kept > 0 && place(intervals[kept - 1]) == place(interval)) {
@@ -92,7 +93,7 @@ void tidy(std::vector<NodeInterval>& intervals) {
   intervals.resize(kept);
 }
 
-void halve(TemporalSlots& slots, TemporalKind kind, std::vector<std::vector<NodeInterval>*> trees) {
+void halve(TemporalSlots& slots, TemporalKind kind, const std::vector<std::vector<NodeInterval>*>& trees) {
   const std::size_t before = slots.high_water.size();
   const std::size_t after = (before + 1) / 2;
   // Where a beginning or an end in slot i of before goes; one more for "never".

@@ -18,7 +18,6 @@ struct NodeInterval {
   std::uint32_t deallocated = 0;  // slot; the number of slots for never
   std::uint64_t bytes = 0;
   std::int64_t count = 0;
-  friend auto operator<=>(const NodeInterval&, const NodeInterval&) = default;
 };
 
 struct TemporalTree {
@@ -44,7 +43,7 @@ TemporalTrees temporal_trees(const Capture& capture, const Temporal& temporal, T
                              bool inverted, bool split, std::size_t max_intervals = 120'000);
 
 // Joins slots 0 and 1, 2 and 3, ... An interval of high water keeps what it holds at the higher moment of the two.
-void halve(TemporalSlots& slots, TemporalKind kind, std::vector<std::vector<NodeInterval>*> trees);
+void halve(TemporalSlots& slots, TemporalKind kind, const std::vector<std::vector<NodeInterval>*>& trees);
 
 // Adds up those of the same node and slots, in order.
 void tidy(std::vector<NodeInterval>& intervals);
