@@ -19,7 +19,7 @@ fi
 plain=$PWD/build/wheel-plain
 rm -rf "$plain"
 options=()
-if [ -n "${MEMRAY_BUILD:-}" ]; then options=("-Cbuild-dir=$MEMRAY_BUILD" -Ccmake.define.MEMRAY_TESTS=ON); fi
+if [ -n "${MEMRAY_BUILD:-}" ]; then options=("--config-settings=build-dir=$MEMRAY_BUILD" --config-settings=cmake.define.MEMRAY_TESTS=ON); fi
 "$tools/bin/pip" -q wheel --no-deps --wheel-dir "$plain" "${options[@]}" .
 PATH=$tools/bin:$PATH "$tools/bin/auditwheel" repair --wheel-dir "$folder" "$plain"/memray-*.whl
 ls "$folder"/memray-*.whl
