@@ -35,7 +35,7 @@ ctest --test-dir "$build" --parallel 2 --output-on-failure ${quick:+-LE slow} \
 MEMRAY=$build/bin/memray /usr/bin/python3 -m pytest tests/e2e -n 2 -q -rs -p no:cacheprovider ${quick:+-m "not slow"} \
   --junitxml "$results/pytest.xml" || status=1
 if [ "$python" = ON ]; then
-  MEMRAY_PYTHONPATH=$build/python /usr/bin/python3 -m pytest tests/python -n 2 -q -rs -p no:cacheprovider \
+  MEMRAY_PYTHONPATH=$build/python /usr/bin/python3 -m pytest tests/python -n 2 --dist loadfile -q -rs -p no:cacheprovider \
     ${quick:+-m "not slow"} --junitxml "$results/python.xml" || status=1
 fi
 
