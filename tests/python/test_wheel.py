@@ -53,7 +53,7 @@ def wheel(tmp_path_factory):
 
 def test_it_holds_everything(wheel):
     assert "-cp39-abi3-manylinux" in wheel.name
-    names = zipfile.ZipFile(wheel).namelist()
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if not name.endswith("/")]
     native = [name.removeprefix("memray/_native/") for name in names if name.startswith("memray/_native/")]
     assert "bin/memray" in native and any(name.endswith("memray/libmemray-recorder.so") for name in native)
     plugins = {pathlib.PurePath(name).name for name in native if "/plugins/" in name}
