@@ -241,7 +241,7 @@ bool wait_for_threads() {
 }
 
 void release_threads() {
-  if (auto* threads = table.exchange(nullptr, std::memory_order_acq_rel)) sys::unmap(threads, kTableBytes);
+  if (auto* threads = table.exchange(nullptr, std::memory_order_acq_rel)) return_memory(threads, kTableBytes);
   Thread* found = nullptr;
   for (Thread* thread = all.load(std::memory_order_acquire); thread; thread = thread->next) {
     for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
