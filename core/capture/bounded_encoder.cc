@@ -189,7 +189,7 @@ struct BoundedEncoder::State {
     bool begun = false;
     const auto begin_new = [&] {
       begun = true;
-      begin(std::move(emit));
+      begin(emit);
       restate();
     };
     file.events(Columns::all, [&](std::span<const Event> events) {

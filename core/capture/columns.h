@@ -205,9 +205,9 @@ class AddressColumnWriter {
     } else if (address == AddressModel::next_of_class(list, size)) {
       code = AddressModel::kNextOfClass;
     } else {
-      for (std::uint8_t age = 1; age < list.count; ++age) {
+      for (std::uint32_t age = 1; age < list.count; ++age) {
         if (list.at(age) != address) continue;
-        codes_.u8(age);
+        codes_.u8(static_cast<std::uint8_t>(age));
         list.take(age);
         return;
       }

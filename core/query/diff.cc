@@ -109,8 +109,9 @@ class Comparison {
   }
 
   void add_row(const Side& before, const Side& after) {
-    std::vector<DisplayFrame> stack =
-        after.group != nullptr ? display_stack(after_, *after.group) : display_stack(before_, *before.group);
+    // One of the two has a group, or there would be no row.
+    std::vector<DisplayFrame> stack =  // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker)
+        after.group ? display_stack(after_, *after.group) : display_stack(before_, *before.group);
     rows_.push_back({std::move(stack), before.bytes, after.bytes, before.count, after.count});
   }
 

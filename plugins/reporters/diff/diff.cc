@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <limits>
 #include <ostream>
-#include <ranges>
 
 #include "difference.h"
 #include "rows.h"
@@ -112,18 +111,19 @@ class Table {
                      printable(side.capture.path())));
   }
 
-  template <typename Rows>
-  void section(std::string_view heading, Rows&& rows, std::size_t most) {
+  // The rows that are `wanted`.
+  template <typename Iterator, typename Wanted>
+  void section(std::string_view heading, Iterator row, Iterator end, Wanted wanted, std::size_t most) {
     std::size_t shown = 0;
     std::size_t found = 0;
-    for (const Row& row : rows) {
-      if (++found > most) continue;
+    for (; row != end; ++row) {
+      if (!wanted(*row) || ++found > most) continue;
       if (shown++ == 0) {
         line(fmt::format("\n{}:", heading));
         line(fmt::format("{:>11} {:>11} {:>11} {:>12}  {}", "Change", "Before", "After", "Allocations", "Location"));
       }
-      line(fmt::format("{:>11} {:>11} {:>11} {:>+12}  {}", signed_size(row.change()), size_text(row.bytes_before),
-                       size_text(row.bytes_after), row.count_change(), location(row)));
+      line(fmt::format("{:>11} {:>11} {:>11} {:>+12}  {}", signed_size(row->change()), size_text(row->bytes_before),
+                       size_text(row->bytes_after), row->count_change(), location(*row)));
     }
     if (found > shown) line(fmt::format("{} of {} shown; -r N shows N of them.", shown, found));
   }
@@ -147,9 +147,10 @@ void print_text(const ReportContext& context, const Compared& compared, const st
   if (before != 0)
     text += fmt::format(" ({:+.2f}%)", 100.0 * static_cast<double>(change) / static_cast<double>(before));
   table.line(text);
-  table.section("Grew", rows | std::views::filter([](const Row& row) { return row.change() > 0; }), most);
-  table.section("Shrank",
-                rows | std::views::reverse | std::views::filter([](const Row& row) { return row.change() < 0; }), most);
+  const auto grew = [](const Row& row) { return row.change() > 0; };
+  const auto shrank = [](const Row& row) { return row.change() < 0; };
+  table.section("Grew", rows.begin(), rows.end(), grew, most);
+  table.section("Shrank", rows.rbegin(), rows.rend(), shrank, most);
   if (std::ranges::all_of(rows, [](const Row& row) { return row.change() == 0; }))
     table.line("\nNothing grew or shrank.");
 }

@@ -5,6 +5,7 @@
 #include "html_common/page.h"
 #include "temporal.h"
 
+#include <cmath>
 #include <ostream>
 
 namespace memray::flamegraph {
@@ -43,7 +44,7 @@ void add_shape(Json& json, const Tree& tree, FrameList& frames, bool threads) {
   if (threads)
     json.field("thread", pack(tree.nodes, [](const Tree::Node& node) { return std::uint64_t{node.thread}; }));
   json.field("merged", tree.merged);
-  json.field("limit", static_cast<std::uint64_t>(tree.limit * 1e6 + 0.5));  // millionths
+  json.field("limit", static_cast<std::uint64_t>(std::llround(tree.limit * 1e6)));  // millionths
 }
 
 void add_tree(Json& json, std::string_view name, const Tree& tree, FrameList& frames, bool threads, bool difference) {

@@ -11,7 +11,7 @@ namespace {
 constexpr std::int64_t kMemoryRecords = 10'000;
 
 std::string source_link(const ReportContext& context, Confidential confidential) {
-  const std::string link = context.text("source-link");
+  std::string link = context.text("source-link");
   // Addresses name files, which somebody who keeps all source to themselves may not want either.
   if (!context.given("source-link") && confidential == Confidential::all) return {};
   if (link == "none") return {};

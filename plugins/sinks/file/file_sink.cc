@@ -27,7 +27,7 @@ class FileSink final : public memray::Sink {
     if (!config.arguments.empty() && config.output_given)
       return Status::error("an output file is named twice: with -o and with --sink=file:PATH");
     max_bytes_ = config.max_bytes;
-    const Status status = file_.open(config.arguments.empty() ? config.output : config.arguments, config.force);
+    Status status = file_.open(config.arguments.empty() ? config.output : config.arguments, config.force);
     if (!status || max_bytes_ == 0 || file_.replaceable()) return status;
     return Status::error(file_.name() + " is no regular file: its size cannot be limited");
   }

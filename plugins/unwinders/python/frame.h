@@ -16,7 +16,7 @@ namespace memray::python {
 template <typename T>
 inline T load(std::uintptr_t address) {
   T value;
-  std::memcpy(&value, reinterpret_cast<const void*>(address), sizeof value);
+  std::memcpy(&value, reinterpret_cast<const void*>(address), sizeof value);  // NOLINT(bugprone-sizeof-expression)
   return value;
 }
 
