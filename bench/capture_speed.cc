@@ -4,6 +4,7 @@
 //   ninja -C build/release capture-speed
 //   build/release/bin/capture-speed [--events MILLIONS] [--runs N] [TRACE]
 //   build/release/bin/capture-speed [--events MILLIONS] --keep FILE [TRACE]     only makes a capture of that size
+//   build/release/bin/capture-speed [--events MILLIONS] --collect THREADS [TRACE]     only collects
 //
 // TRACE is a capture of a real program. It is replayed, at new addresses each time and with everything freed at the end
 // of a round, until there are as many events as asked for. Without TRACE a synthetic program is made up.
@@ -110,6 +111,7 @@ void measure(const char* what, int runs, double events, F&& once) {
 int run(int argc, char** argv) {
   double millions = 20;
   int runs = 5;
+  unsigned only_threads = 0;
   std::string trace, keep;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
@@ -120,6 +122,8 @@ int run(int argc, char** argv) {
       runs = std::max(1, std::atoi(value)), ++i;
     } else if (argument == "--keep") {
       keep = value, ++i;
+    } else if (argument == "--collect") {
+      only_threads = static_cast<unsigned>(std::atoi(value)), ++i;
     } else {
       trace = argument;
     }
@@ -127,6 +131,14 @@ int run(int argc, char** argv) {
   const auto wanted = static_cast<std::uint64_t>(millions * 1e6);
   if (!keep.empty()) {
     write(trace, wanted, keep);
+    return 0;
+  }
+  const auto print_ns = [](const std::string& what, double ns) { fmt::print("{:<12}{:8.2f} ns/event\n", what, ns); };
+  const auto collect_with = [&](unsigned threads) {
+    print_ns(fmt::format("collect x{}", threads), collect(trace, wanted, threads).ns_per_event);
+  };
+  if (only_threads != 0) {
+    collect_with(only_threads);
     return 0;
   }
   const std::string path = fmt::format("/tmp/capture-speed-{}.mem", ::getpid());
@@ -140,13 +152,9 @@ int run(int argc, char** argv) {
   const auto events = static_cast<double>(written.events);
   fmt::print("{:.1f} M events, {:.3f} bytes/event, medians of {}\n", events * 1e-6,
              static_cast<double>(written.bytes) / events, runs);
-  const auto print_ns = [](const char* what, double ns) { fmt::print("{:<12}{:8.2f} ns/event\n", what, ns); };
   print_ns("match", median(match));
   print_ns("encode", median(encode));
-  for (const unsigned threads : {1u, 4u}) {
-    const Collected collected = collect(trace, wanted, threads);
-    print_ns(fmt::format("collect x{}", threads).c_str(), collected.ns_per_event);
-  }
+  for (const unsigned threads : {1u, 4u}) collect_with(threads);
   const Capture capture(path);
   measure("open", runs, events, [&] { Capture again(path); });
   measure("peak", runs, events, [&] { peak(capture); });

@@ -30,7 +30,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPatience = 20s;
-constexpr auto kFollowAfter = 1ms;  // of pauses between looks at all threads
+constexpr auto kFollowAfter = 1ms;             // of pauses between looks at all threads
 constexpr std::size_t kMemoryBytes = 1 << 20;  // a stack for calls, and at its start texts
 constexpr std::size_t kTextBytes = 4096;
 constexpr std::size_t kAnswerBytes = 512;

@@ -14,9 +14,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kTick = 10ms;
 constexpr auto kBusyTick = 1ms;
-// What a crash of this process may cost: a second of a busy program, a few of one that does little.
-constexpr auto kFlushInterval = 1s;
-constexpr unsigned kFlushesOfAll = 5;     // every so many
 constexpr std::uint32_t kManyWaits = 50;  // about a second
 
 std::string join(const std::vector<std::string>& words, char separator) {
@@ -42,7 +39,7 @@ Pump::Pump(Collector& collector, std::chrono::milliseconds sample_interval)
       tick_(std::min<std::chrono::milliseconds>(kTick, std::max(1ms, sample_interval))),
       wait_(tick_),
       next_sample_(Clock::now()),
-      next_flush_(Clock::now() + kFlushInterval) {}
+      flushes_(Clock::now()) {}
 
 void Pump::step() {
   wait_ = collector_.drain(false) ? std::chrono::milliseconds(kBusyTick) : tick_;
@@ -54,10 +51,8 @@ void Pump::step() {
     next_sample_ = now + sample_interval_;
     sampled_ = true;
   }
-  if (now >= next_flush_) {
-    collector_.flush(++flushes_ % kFlushesOfAll == 0);
-    next_flush_ = now + kFlushInterval;
-  }
+  if (const Flush due = flushes_.due(now, collector_.totals().events); due != Flush::none)
+    collector_.flush(due == Flush::all);
   if (collector_.waits() >= kManyWaits && !std::exchange(told_of_waiting_, true)) {
     warn(
         "the program allocates faster than the recording can be written, so it has to wait now and then; "

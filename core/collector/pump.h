@@ -2,6 +2,7 @@
 #pragma once
 
 #include "collector/collector.h"
+#include "collector/flush_schedule.h"
 #include "collector/record.h"
 
 #include <sys/types.h>
@@ -21,15 +22,14 @@ class Pump {
   void step();
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = FlushSchedule::Clock;
 
   Collector& collector_;
   std::chrono::milliseconds sample_interval_;
   std::chrono::milliseconds tick_;
   std::chrono::milliseconds wait_;
   Clock::time_point next_sample_;
-  Clock::time_point next_flush_;
-  unsigned flushes_ = 0;
+  FlushSchedule flushes_;
   bool sampled_ = false;
   bool sink_failed_ = false;
   bool told_of_waiting_ = false;

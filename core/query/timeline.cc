@@ -13,12 +13,10 @@ struct Sum {
   std::uint64_t MemorySample::*of;
   std::uint64_t TimelinePoint::*in;
 };
-constexpr Sum kSums[] = {{&MemorySample::rss, &TimelinePoint::rss},
-                         {&MemorySample::anonymous, &TimelinePoint::anonymous},
-                         {&MemorySample::mapped, &TimelinePoint::mapped},
-                         {&MemorySample::pss, &TimelinePoint::pss},
-                         {&MemorySample::mappings, &TimelinePoint::mappings},
-                         {&MemorySample::own, &TimelinePoint::own}};
+constexpr Sum kSums[] = {
+    {&MemorySample::rss, &TimelinePoint::rss},           {&MemorySample::anonymous, &TimelinePoint::anonymous},
+    {&MemorySample::mapped, &TimelinePoint::mapped},     {&MemorySample::pss, &TimelinePoint::pss},
+    {&MemorySample::mappings, &TimelinePoint::mappings}, {&MemorySample::own, &TimelinePoint::own}};
 
 void exchange(TimelinePoint& sum, const MemorySample& before, const MemorySample& after) {
   for (const auto& [of, in] : kSums) sum.*in += after.*of - before.*of;

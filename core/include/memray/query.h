@@ -116,8 +116,8 @@ Temporal temporal(const Capture& capture, TemporalKind kind, std::size_t max_slo
 // maximum, its points are those that cut `temporal` into slots.
 struct TimelinePoint {
   Time time{};
-  std::uint64_t rss = 0;   // bytes, all processes together
-  std::uint64_t heap = 0;  // live recorded bytes
+  std::uint64_t rss = 0;                                                    // bytes, all processes together
+  std::uint64_t heap = 0;                                                   // live recorded bytes
   std::uint64_t anonymous = 0, mapped = 0, pss = 0, mappings = 0, own = 0;  // as in MemorySample, added up
 };
 std::vector<TimelinePoint> timeline(const Capture& capture, std::size_t max_points = 10000);
