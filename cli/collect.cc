@@ -9,6 +9,7 @@
 
 #include "collector/collect.h"
 #include "plugin/loader.h"
+#include "session/layout.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@ struct Options {
   RunOptions run;
   std::string suffix;
   std::string command_line;
+  std::uint32_t session_version = 0;
 };
 
 bool read(Options& options, const Arguments& arguments) {
@@ -42,6 +44,8 @@ bool read(Options& options, const Arguments& arguments) {
   command.add_option("--session-fd", options.request.session, "Shared memory for the recording")->option_text(" FD");
   command.add_option("--reply-fd", options.request.reply, "Where to say whether it works")->option_text(" FD");
   command.add_option("--pid", options.request.pid, "The process")->option_text(" PID");
+  command.add_option("--session-version", options.session_version, "What the process takes the shared memory for")
+      ->option_text(" N");
   command.add_option("--suffix", options.suffix, "Added to the name of the output")->option_text(" TEXT");
   command.add_option("--command-line", options.command_line, "Of the process, for reports")->option_text(" TEXT");
   command.add_flag("--follow-exec", options.request.follows_exec, "Record a program that replaces this one, too");
@@ -72,6 +76,8 @@ int collect_command(const Installation& installation, const Arguments& arguments
     if (!read(options, arguments)) return kSuccess;
     if (options.request.session < 0 || options.request.pid <= 0)
       throw UsageError("--session-fd, --reply-fd and --pid are needed", kUsageLine);
+    if (options.session_version != session::kVersion)
+      throw Failure("the memray command and the recorder in the program are of different builds; install both anew");
     Target target;
     target.image = fmt::format("/proc/{}/exe", options.request.pid);
     if (options.run.hooks.empty()) options.run.hooks = {"plt"};

@@ -6,6 +6,7 @@
 // signals blocked.
 #include "collector_process.h"
 
+#include "session/layout.h"
 #include "syscalls.h"
 
 #include <linux/close_range.h>
@@ -118,10 +119,12 @@ char** environment(Scratch& scratch) {
 char** command_line(Scratch& scratch, const char* command, const char* const* arguments, const char* extra) {
   std::size_t count = 0;
   while (arguments && arguments[count]) ++count;
-  auto** argv = static_cast<char**>(scratch.take((count + 7) * sizeof(char*)));
+  auto** argv = static_cast<char**>(scratch.take((count + 8) * sizeof(char*)));
   auto* pid = static_cast<char*>(scratch.take(32));
-  if (!argv || !pid) return nullptr;
+  auto* version = static_cast<char*>(scratch.take(64));
+  if (!argv || !pid || !version) return nullptr;
   std::snprintf(pid, 32, "--pid=%u", sys::getpid());
+  std::snprintf(version, 64, "--session-version=%u", session::kVersion);
   static char collect[] = "collect", session_option[] = "--session-fd=3", reply_option[] = "--reply-fd=4";
   std::size_t n = 0;
   argv[n++] = const_cast<char*>(command);
@@ -129,6 +132,7 @@ char** command_line(Scratch& scratch, const char* command, const char* const* ar
   argv[n++] = session_option;
   argv[n++] = reply_option;
   argv[n++] = pid;
+  argv[n++] = version;
   for (std::size_t i = 0; i < count; ++i) argv[n++] = const_cast<char*>(arguments[i]);
   argv[n++] = const_cast<char*>(extra);
   argv[n] = nullptr;

@@ -34,8 +34,6 @@ namespace {
 
 // The storage holds the pointer array, then the texts of LD_PRELOAD and MEMRAY_SESSION.
 char* const* environment(char* const* envp, void* storage, std::size_t storage_size) {
-  const bool meant = process.control->follow || sys::getpid() == process.pid;
-  if (!meant) return storage ? envp : nullptr;
   // One that has nothing to find its way back by ends its recording.
   if (*text(process.control->session_variable) == '\0') return storage ? envp : reinterpret_cast<char* const*>(1);
   // A vfork child comes here too, in its parent's memory: nothing but `storage` may be written.
@@ -71,14 +69,25 @@ char* const* environment(char* const* envp, void* storage, std::size_t storage_s
   return variables;
 }
 
+template <typename IsMeant>
+char* const* environment_if(IsMeant is_meant, char* const* envp, void* storage, std::size_t storage_size) {
+  process.inside.fetch_add(1, std::memory_order_seq_cst);
+  char* const* result = storage ? envp : nullptr;
+  if (process.session && is_meant()) result = environment(envp, storage, storage_size);
+  process.inside.fetch_sub(1, std::memory_order_release);
+  return result;
+}
+
 }  // namespace
 
 char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size) {
-  process.inside.fetch_add(1, std::memory_order_seq_cst);
-  char* const* result = storage ? envp : nullptr;
-  if (process.session) result = environment(envp, storage, storage_size);
-  process.inside.fetch_sub(1, std::memory_order_release);
-  return result;
+  const auto is_meant = [] { return process.control->follow != 0 || sys::getpid() == process.pid; };
+  return environment_if(is_meant, envp, storage, storage_size);
+}
+
+char* const* spawn_environment(char* const* envp, void* storage, std::size_t storage_size) {
+  const auto is_meant = [] { return process.control->follow != 0 && *text(process.control->session_variable) != '\0'; };
+  return environment_if(is_meant, envp, storage, storage_size);
 }
 
 }  // namespace memray::recorder

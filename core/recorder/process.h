@@ -110,6 +110,7 @@ void tell_system_name(std::uint32_t number);
 
 // exec.cc
 char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size);
+char* const* spawn_environment(char* const* envp, void* storage, std::size_t storage_size);
 
 // thread.cc. After the epoch has been raised with no session: waits until no thread uses the session that was left.
 // False if one does not come out.

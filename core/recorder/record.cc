@@ -210,6 +210,7 @@ const memray_recorder& recorder_interface() {
       reinterpret_cast<char*>(&inside) - static_cast<char*>(__builtin_thread_pointer()),
       describe,
       warn,
+      spawn_environment,
   };
   interface.recording = process.recording;
   return interface;

@@ -43,7 +43,7 @@
 namespace memray::session {
 
 inline constexpr std::uint64_t kMagic = 0x53534553'594d454dull;
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kRevision = 1;  // of what the words mean; where they lie is in kVersion as well
 
 inline constexpr std::size_t kChunkBytes = 32 * 1024;
 inline constexpr std::uint32_t kMaxChunks = 2048;
@@ -208,6 +208,22 @@ struct Control {
   alignas(64) Image image[kMaxImages];
   char texts[kTextBytes];
 };
+
+// Recorder and collector may be of different builds: a Python package and a command, say. They refuse each other if the
+// memory is laid out differently, without anybody having to remember to raise a number.
+constexpr std::uint32_t layout_version() {
+  std::uint64_t hash = kRevision;
+  for (const std::uint64_t number :
+       {sizeof(Control), sizeof(Image), sizeof(ChunkHeader), sizeof(OwnMemory), offsetof(Control, hooks),
+        offsetof(Control, images), offsetof(Control, free_list), offsetof(Control, life), offsetof(Control, left),
+        offsetof(Control, requested), offsetof(Control, destination), offsetof(Control, tick), offsetof(Control, image),
+        offsetof(Control, texts), offsetof(Image, threads), offsetof(Image, own), offsetof(Image, command), kChunkBytes,
+        std::size_t{kMaxChunks}}) {
+    hash = (hash ^ number) * 0x100'0000'01b3;
+  }
+  return static_cast<std::uint32_t>(hash >> 32 ^ hash);
+}
+inline constexpr std::uint32_t kVersion = layout_version();
 
 // Also true before the collector has locked it.
 inline bool collector_lives(const Control& control) {

@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -70,6 +71,20 @@ def test_stacks_are_whole_from_the_first_allocation_on(memray, tmp_path, version
     read = capture(memray, tmp_path / "c.bin")
     stacks = {read.stacks[event["stack"]] for kind, event in read.events if kind == "ALLOCATION" and event["size"] > 123456}
     assert {tuple(frame[0] for frame in stack) for stack in stacks} == {("inner", "outer", "<module>")}
+
+
+def test_the_interpreter_is_described(memray, tmp_path):
+    """By which reports tell installed packages from the program's own code."""
+    python = sys.executable
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "more" / "site-packages")}
+    ask = "import sys\nprint(':'.join(p for p in sys.path if p.endswith(('/site-packages', '/dist-packages'))), sys.prefix, sys._stdlib_dir)"
+    folders, prefix, stdlib = recording.run([python, "-c", ask], env=environment).stdout.split()
+    with attaching.Program([python, "-c", attaching.PYTHON_LOOP], env=environment) as program:
+        assert attach(memray, program.pid, "-o", tmp_path / "c.bin").returncode == 0
+        time.sleep(0.1)
+        assert detach(memray, program.pid).returncode == 0
+    header = recording.fields(recording.run(["sh", "-c", '"$0" parse "$1" | head -n 1', memray, tmp_path / "c.bin"]).stdout)
+    assert (header["python_site_packages"], header["python_prefix"], header["python_stdlib"]) == (folders, prefix, stdlib)
 
 
 def test_the_recording_ends_with_the_program(memray, tmp_path):

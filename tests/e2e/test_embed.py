@@ -12,8 +12,8 @@ import recording
 def embed(memray, build, programs, tmp_path):
     """embed(way, options...): runs the program with output tmp_path/c.bin."""
 
-    def run(way, *options, output="c.bin", code=0):
-        command = [programs / "embed", build / "lib/memray/libmemray-recorder.so", memray, way, tmp_path / output, *options]
+    def run(way, *options, output="c.bin", code=0, command=memray):
+        command = [programs / "embed", build / "lib/memray/libmemray-recorder.so", command, way, tmp_path / output, *options]
         done = recording.run(command, timeout=60)
         assert done.returncode == code, done.stderr
         return done
@@ -192,3 +192,13 @@ def test_python_threads_that_were_running_have_whole_stacks(memray, build, tmp_p
     assert functions[:3] == ["inner", "outer", "run"]
     assert functions[-1] in ("_bootstrap", "run", "_bootstrap_inner")
     assert dict(capture.lines)["HEADER"]["python_version"] == version
+
+
+def test_a_command_of_another_build_is_refused(memray, embed, tmp_path):
+    """The recorder and the command agree on the shared memory, or say that they do not; nobody waits for the other."""
+    other = tmp_path / "memray"
+    other.write_text(f'#!/bin/sh\nfor word; do shift; case "$word" in --session-version=*) word=--session-version=1;; esac; set -- "$@" "$word"; done\nexec {memray} "$@"\n')
+    other.chmod(0o755)
+    done = embed("once", command=other, code=3)
+    assert "are of different builds" in done.stderr
+    assert not (tmp_path / "c.bin").exists()

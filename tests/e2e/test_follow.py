@@ -24,6 +24,8 @@ subprocess.run([tree, "0", "0", "fork"], check=True)
 subprocess.run([tree, "0", "0", "fork"], check=True, env={})
 subprocess.run(f"{tree} 0 0 fork", shell=True, check=True)
 assert os.system(f"{tree} 0 0 fork") == 0
+for spawn in os.posix_spawn, os.posix_spawnp:
+    assert os.waitpid(spawn(tree, [tree, "0", "0", "fork"], {}), 0)[1] == 0
 """
 
 
@@ -98,9 +100,9 @@ def test_native_children_of_a_script(memray, programs, tmp_path):
     done = recording.run([memray, "run", "--follow-fork", "-o", capture, script, programs / "tree"])
     assert done.returncode == 0, done.stderr
     lines = dump(memray, capture)
-    assert sizes(lines)[100_000] == 4
+    assert sizes(lines)[100_000] == 6
     commands = [process["command_line"] for process in lines["PROCESS"]]
-    assert sum(command.endswith("tree 0 0 fork") and not command.startswith("sh") for command in commands) >= 4
+    assert sum(command.endswith("tree 0 0 fork") and not command.startswith("sh") for command in commands) >= 6
 
 
 def test_a_child_may_outlive_the_program(memray, tmp_path):

@@ -84,6 +84,9 @@ struct memray_recorder {
 
   /* One clear line for the user, on the collector's stderr. */
   void (*warn)(const char* text);
+
+  /* `exec_environment` for a child that posix_spawn is about to make: `envp` itself unless children are recorded. */
+  char* const* (*spawn_environment)(char* const* envp, void* storage, size_t storage_size);
 };
 
 /* Nonzero while the calling thread is in a real function whose own allocator calls are not to be recorded: what it gets

@@ -1,4 +1,5 @@
-// exec: a program that replaces itself by another goes on being recorded.
+// exec: a program that replaces itself by another goes on being recorded. posix_spawn: so does a child, where children
+// are.
 //
 // All forms end in one that takes the environment as an argument, because the recorder changes it. A child made by
 // vfork shares our memory and its parent's stack frames are waiting, so nothing is written but stack below the
@@ -17,21 +18,33 @@ namespace {
 
 constexpr std::size_t kMostOnStack = 256 * 1024;
 
-template <typename Exec>
-[[gnu::noinline]] int with_environment(char* const* envp, Exec exec) {
-  const memray_recorder* recorder = state.recorder;
-  if (!recorder) return exec(envp);
-  const auto bytes = reinterpret_cast<std::size_t>(recorder->exec_environment(envp, nullptr, 0));
-  if (bytes == 0) return exec(envp);
-
+// Calls `use` with the environment that `change`, a function of the recorder's, makes of `envp`. `told`: the recorder
+// is told before and after.
+template <typename Use>
+[[gnu::noinline]] int with_changed(char* const* envp, decltype(memray_recorder::exec_environment) change, bool told,
+                                   Use use) {
+  const auto bytes = reinterpret_cast<std::size_t>(change(envp, nullptr, 0));
+  if (bytes == 0) return use(envp);
   const bool on_stack = bytes <= kMostOnStack;
   void* storage = on_stack ? alloca(bytes) : sys::map(bytes);
-  char* const* environment = storage ? recorder->exec_environment(envp, storage, bytes) : envp;
-  recorder->executing();
-  const int result = exec(environment);
-  recorder->exec_failed();
+  char* const* environment = storage ? change(envp, storage, bytes) : envp;
+  if (told) state.recorder->executing();
+  const int result = use(environment);
+  if (told) state.recorder->exec_failed();
   if (!on_stack && storage) sys::unmap(storage, bytes);
   return result;
+}
+
+template <typename Exec>
+int with_environment(char* const* envp, Exec exec) {
+  const memray_recorder* recorder = state.recorder;
+  return recorder ? with_changed(envp, recorder->exec_environment, true, exec) : exec(envp);
+}
+
+template <typename Spawn>
+int with_environment_of_child(char* const* envp, Spawn spawn) {
+  const memray_recorder* recorder = state.recorder;
+  return recorder ? with_changed(envp, recorder->spawn_environment, false, spawn) : spawn(envp);
 }
 
 int execve_recorded(const char* path, char* const* argv, char* const* envp) {
@@ -101,6 +114,21 @@ int hook_execveat(int directory, const char* path, char* const* argv, char* cons
   const auto function = real<decltype(hook_execveat)>(Function::execveat);
   return with_environment(
       envp, [=](char* const* environment) { return function(directory, path, argv, environment, flags); });
+}
+
+// posix_spawn calls exec inside libc, where nothing passes through a hook.
+int hook_posix_spawn(pid_t* pid, const char* path, const void* actions, const void* attributes, char* const* argv,
+                     char* const* envp) {
+  const auto function = real<decltype(hook_posix_spawn)>(Function::posix_spawn);
+  return with_environment_of_child(
+      envp, [=](char* const* environment) { return function(pid, path, actions, attributes, argv, environment); });
+}
+
+int hook_posix_spawnp(pid_t* pid, const char* file, const void* actions, const void* attributes, char* const* argv,
+                      char* const* envp) {
+  const auto function = real<decltype(hook_posix_spawnp)>(Function::posix_spawnp);
+  return with_environment_of_child(
+      envp, [=](char* const* environment) { return function(pid, file, actions, attributes, argv, environment); });
 }
 
 }  // namespace memray::hooks

@@ -14,7 +14,7 @@ namespace memray::hooks {
   X(malloc) X(free) X(calloc) X(realloc) X(reallocarray) X(posix_memalign) X(aligned_alloc) X(memalign)   \
   X(valloc) X(pvalloc) X(cfree) X(free_sized) X(free_aligned_sized) X(mmap) X(mmap64) X(munmap) X(mremap) \
   X(dlopen) X(dlclose) X(dlsym) X(execve) X(execv) X(execvp) X(execvpe) X(execl) X(execlp) X(execle)      \
-  X(fexecve) X(execveat) X(pthread_setname_np) X(prctl)
+  X(fexecve) X(execveat) X(posix_spawn) X(posix_spawnp) X(pthread_setname_np) X(prctl)
 
 // Mangled names: `operator new` and `operator delete`, plain, array, aligned, sized, nothrow.
 #define MEMRAY_HOOKED_NEW(X)                                                                          \

@@ -57,6 +57,10 @@ int hook_execle(const char* path, const char* argument, ...) MEMRAY_HOOK(execle)
 int hook_fexecve(int fd, char* const* argv, char* const* envp) MEMRAY_HOOK(fexecve);
 int hook_execveat(int directory, const char* path, char* const* argv, char* const* envp, int flags)
     MEMRAY_HOOK(execveat);
+int hook_posix_spawn(pid_t* pid, const char* path, const void* actions, const void* attributes, char* const* argv,
+                     char* const* envp) MEMRAY_HOOK(posix_spawn);
+int hook_posix_spawnp(pid_t* pid, const char* file, const void* actions, const void* attributes, char* const* argv,
+                      char* const* envp) MEMRAY_HOOK(posix_spawnp);
 
 int hook_pthread_setname_np(unsigned long thread, const char* name) MEMRAY_HOOK(pthread_setname_np);
 int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) MEMRAY_HOOK(prctl);

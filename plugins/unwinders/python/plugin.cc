@@ -52,12 +52,13 @@ void recording_changed(int now) {
   const Runtime* runtime = active_runtime();
   if (!runtime) return;
   if (!now) {
+    forget_to_describe();
     unwatch_objects(*runtime);
     unwatch_threads(*runtime);
     return unwatch_code(*runtime);
   }
   host->describe("python_version", runtime->version);  // again: this may be another recording
-  if (!starts_with_script) describe_allocator_early();
+  if (!starts_with_script) describe_interpreter(*runtime);
   begin(*runtime);
 }
 

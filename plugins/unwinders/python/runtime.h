@@ -81,6 +81,18 @@ struct Runtime {
 // Set by the plugin's attach, before any other function of it runs.
 extern const memray_unwinder_host* host;
 
+// Objects that are made for memray are not the program's allocations.
+class Quiet {
+ public:
+  Quiet() : before_(host->set_quiet(MEMRAY_QUIET)) {}
+  ~Quiet() { host->set_quiet(before_); }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+
+ private:
+  std::uint32_t before_;
+};
+
 extern std::atomic<const Runtime*> active;
 
 // The runtime whose stacks are being reported, or nullptr.

@@ -15,6 +15,7 @@
 #include "verify.h"
 
 #include <unistd.h>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -33,6 +34,7 @@ const Runtime* interpreter = nullptr;
 HookEntry** hooks_head = nullptr;
 HookEntry* our_entry = nullptr;
 bool started = false;
+std::atomic<bool> waiting{false};
 pid_t process = 0;
 char hook_data;  // its address tells our entry from others
 
@@ -75,6 +77,11 @@ void describe_allocator(const char* name) {
   host->describe("python_allocator", text);
 }
 
+const char* allocator_in_use(const Api& api) {
+  const char* name = api.allocator_name ? api.allocator_name() : nullptr;
+  return name ? name : "unknown";
+}
+
 void describe_text(const Api& api, const char* key, Object* text) {
   if (const char* bytes = text ? api.to_utf8(text) : nullptr) host->describe(key, bytes);
   api.clear_error();
@@ -106,9 +113,8 @@ void describe_site_packages(const Api& api) {
   if (used != 0) host->describe("python_site_packages", folders);
 }
 
-void describe_interpreter(const Api& api) {
-  const char* allocator = api.allocator_name ? api.allocator_name() : nullptr;
-  describe_allocator(allocator ? allocator : "unknown");
+void describe(const Api& api) {
+  describe_allocator(allocator_in_use(api));
   describe_text(api, "python_executable", api.sys_object("executable"));
   describe_text(api, "python_prefix", api.sys_object("prefix"));
   describe_text(api, "python_base_prefix", api.sys_object("base_prefix"));
@@ -116,12 +122,34 @@ void describe_interpreter(const Api& api) {
   describe_site_packages(api);
 }
 
+void describe_undisturbed(const Api& api) {
+  Object *type = nullptr, *value = nullptr, *traceback = nullptr;
+  api.fetch_error(&type, &value, &traceback);
+  describe(api);
+  api.restore_error(type, value, traceback);
+}
+
+// Whoever ends the recording waits for threads that are quiet.
+int describe_later(void*) {
+  const Quiet quiet;
+  const Runtime* runtime = active_runtime();
+  if (waiting.exchange(false) && runtime) describe_undisturbed(runtime->api);
+  return 0;
+}
+
+// Before the interpreter has chosen one.
+const char* allocator_to_come() {
+  const char* wanted = std::getenv("PYTHONMALLOC");
+  if (!wanted || *wanted == '\0' || std::strcmp(wanted, "default") == 0) return "pymalloc";
+  return std::strcmp(wanted, "debug") == 0 ? "pymalloc_debug" : wanted;
+}
+
 void script_starts() {
   unlink_hook();
   const Api& api = interpreter->api;
   Object *type = nullptr, *value = nullptr, *traceback = nullptr;
   api.fetch_error(&type, &value, &traceback);
-  describe_interpreter(api);
+  describe(api);
   register_at_exit(api);
   const bool fits = !active_runtime() || layout_fits(*interpreter);
   api.restore_error(type, value, traceback);
@@ -184,17 +212,15 @@ bool start_with_script() {
   return add_hook(*runtime);
 }
 
-void describe_allocator_early() {
-  if (!find_runtime()) return;
-  const Runtime* runtime = find_interpreter();
-  if (runtime && runtime->api.allocator_name && runtime->api.is_initialized()) {
-    const char* name = runtime->api.allocator_name();
-    return describe_allocator(name ? name : "unknown");
-  }
-  const char* wanted = std::getenv("PYTHONMALLOC");
-  if (!wanted || *wanted == '\0' || std::strcmp(wanted, "default") == 0) wanted = "pymalloc";
-  if (std::strcmp(wanted, "debug") == 0) wanted = "pymalloc_debug";
-  describe_allocator(wanted);
+void describe_interpreter(const Runtime& runtime) {
+  const Api& api = runtime.api;
+  if (!runtime.has_api || !api.is_initialized()) return describe_allocator(allocator_to_come());
+  if (holds_gil(runtime)) return describe_undisturbed(api);
+  if (api.allocator_name) describe_allocator(allocator_in_use(api));
+  waiting = true;
+  api.add_pending_call(describe_later, nullptr);
 }
+
+void forget_to_describe() { waiting = false; }
 
 }  // namespace memray::python

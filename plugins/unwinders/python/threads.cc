@@ -26,18 +26,6 @@ namespace memray::python {
 
 namespace {
 
-// Objects that are made for memray are not the program's allocations.
-class Quiet {
- public:
-  Quiet() : before_(host->set_quiet(MEMRAY_QUIET)) {}
-  ~Quiet() { host->set_quiet(before_); }
-  Quiet(const Quiet&) = delete;
-  Quiet& operator=(const Quiet&) = delete;
-
- private:
-  std::uint32_t before_;
-};
-
 // What is told of names is heard even so.
 void name_thread(std::uint32_t os_tid, const char* name, std::size_t size) {
   const std::uint32_t before = host->set_quiet(0);

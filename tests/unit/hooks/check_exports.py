@@ -8,7 +8,7 @@ import sys
 
 INTERPOSED = """malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree
 free_sized free_aligned_sized mmap mmap64 munmap mremap dlopen dlclose dlsym execve execv execvp execvpe execl execlp
-execle fexecve execveat pthread_setname_np prctl""".split()
+execle fexecve execveat posix_spawn posix_spawnp pthread_setname_np prctl""".split()
 
 plugin, backend = sys.argv[1:]
 lines = subprocess.run(["nm", "-D", "--defined-only", plugin], capture_output=True, text=True, check=True).stdout

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,6 +63,17 @@ static int status_of(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* What posix_spawn makes gets the environment of a child, in this process and not in one that is not recorded. */
+static void check_spawn(const char* expected) {
+  char* const argv[] = {"exec", "image", (char*)expected, "third", "", NULL};
+  const uint32_t calls = executing_count;
+  pid_t child = 0;
+  CHECK(posix_spawn(&child, self, NULL, NULL, argv, environment) == 0 && status_of(child) == 42);
+  CHECK(posix_spawnp(&child, self, NULL, NULL, argv, environment) == 0 && status_of(child) == 42);
+  CHECK(posix_spawn(&child, "/nonexistent/program", NULL, NULL, argv, environment) == ENOENT);
+  CHECK(executing_count == calls);
+}
+
 int main(int argc, char** argv) {
   self = argv[0];
   if (argc > 1 && strcmp(argv[1], "image") == 0) return image(argc, argv);
@@ -96,6 +108,14 @@ int main(int argc, char** argv) {
   errno = 0;
   CHECK(execlp("hooks-test-no-such-program", "a", NULL) == -1 && errno == ENOENT);
   CHECK(executing_count == 2 && exec_failed_count == 2);
+
+  check_spawn("po");
+  const pid_t unrecorded = fork();
+  if (unrecorded == 0) {
+    check_spawn("o");
+    _exit(0);
+  }
+  CHECK(status_of(unrecorded) == 0);
 
   /* A forked child is not recorded until somebody says so. */
   const uint32_t events = seen_count;

@@ -75,6 +75,9 @@ static char* const* exec_environment(char* const* envp, void* storage, size_t st
   to[count + 1] = NULL;
   return to;
 }
+static char* const* spawn_environment(char* const* envp, void* storage, size_t storage_size) {
+  return exec_environment(envp, storage, storage_size);
+}
 static void executing(void) { executing_count++; }
 static void exec_failed(void) { exec_failed_count++; }
 
@@ -108,6 +111,7 @@ static struct memray_recorder interface = {
     0,
     describe,
     describe_warning,
+    spawn_environment,
 };
 
 /* dlopen must not be called before libc's constructor, which it would run with the wrong arguments. A preloaded plugin
