@@ -6,9 +6,10 @@
 // needed: from then on an address costs two binary searches and a walk down the blocks of one function.
 #pragma once
 
+#include "symbols/range_map.h"
+
 #include <elfutils/libdw.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -22,37 +23,6 @@ struct SourcePosition {
   std::string function;  // mangled where it has such a name
   std::string file;
   std::uint32_t line = 0;
-};
-
-// Values by the address ranges that they hold for. Ranges may overlap; of several the one that starts last is meant.
-template <typename Value>
-class RangeMap {
- public:
-  // Empty ranges, and those of code that the linker has thrown away (it leaves them at 0), are left out.
-  void add(std::uint64_t start, std::uint64_t end, const Value& value) {
-    if (start != 0 && start < end) entries_.push_back({start, end, end, value});
-  }
-  void finish() {
-    std::ranges::stable_sort(entries_, {}, &Entry::start);
-    std::uint64_t furthest = 0;
-    for (Entry& entry : entries_) entry.furthest = furthest = std::max(furthest, entry.end);
-  }
-  Value* find(std::uint64_t address) {
-    auto entry = std::ranges::upper_bound(entries_, address, {}, &Entry::start);
-    while (entry != entries_.begin() && (--entry)->furthest > address) {
-      if (entry->end > address) return &entry->value;
-    }
-    return nullptr;
-  }
-
- private:
-  struct Entry {
-    std::uint64_t start;
-    std::uint64_t end;
-    std::uint64_t furthest;  // end of this and all entries before
-    Value value;
-  };
-  std::vector<Entry> entries_;
 };
 
 class DebugInfo {

@@ -2,6 +2,7 @@
 
 #include "symbols/debug_info.h"
 #include "symbols/demangle.h"
+#include "symbols/symbol_table.h"
 
 #include <elfutils/libdwfl.h>
 #include <gelf.h>
@@ -55,6 +56,7 @@ struct SymbolFile::State {
   GElf_Addr elf_bias = 0;
   std::optional<DebugInfo> debug_info;
   Dwarf_Addr debug_bias = 0;
+  std::optional<SymbolTable> symbols;  // read when first needed
 
   ~State() {
     debug_info.reset();
@@ -104,12 +106,10 @@ struct SymbolFile::State {
   }
 
   // As it stands in the symbol table.
-  std::string_view symbol_at(GElf_Addr address) const {
-    GElf_Off offset = 0;
-    GElf_Sym symbol;
-    const char* name = dwfl_module_addrinfo(module, address, &offset, &symbol, nullptr, nullptr, nullptr);
-    if (!name || (symbol.st_size != 0 && offset >= symbol.st_size)) return {};
-    return without_version(name);
+  std::string_view symbol_at(GElf_Addr address) {
+    if (!symbols) symbols.emplace(module);
+    const char* name = symbols->find(address);
+    return name ? without_version(name) : std::string_view();
   }
 };
 
