@@ -11,6 +11,7 @@
 #include "plugin/loader.h"
 
 #include <fmt/format.h>
+#include <memray/text.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -60,16 +61,20 @@ RunPlugins plugins_for(const Installation& installation, RunOptions& options, pi
 int attach_command(const Installation& installation, const Arguments& arguments) {
   CollectRequest request;
   RunOptions options;
-  int duration = 0;
+  std::string duration_text;
+  std::int64_t duration = 0;  // nanoseconds
   std::string method = "auto";
   Command command(kAttachDescription, kAttachUsage);
   command.footer(kAttachFooter);
   RecordingOptions recording(command, options,
                              {.output = "Where to write (default: memray-NAME.PID.bin)", .hooks = "plt"});
   command.add_flag("-q,--quiet", options.quiet, "Print nothing on standard output");
-  command.add_option("--duration", duration, "End the recording after so many seconds")
-      ->option_text(" SECONDS")
-      ->check(CLI::Range(1, 1'000'000'000));
+  command.add_option("--duration", duration_text, "End the recording after so long: 90 (seconds), 0.5s, 10m, 2h")
+      ->option_text(" TIME")
+      ->check([&](const std::string& text) {
+        duration = parse_duration(text).value_or(0);
+        return duration > 0 ? "" : text + " is not a time like 90, 0.5s, 10m or 2h";
+      });
   command.add_option("--method", method, "How to get into the process: auto and ptrace are the same (default: auto)")
       ->option_text(" auto|ptrace")
       ->check(CLI::IsMember({"auto", "ptrace"}));
@@ -90,14 +95,14 @@ int attach_command(const Installation& installation, const Arguments& arguments)
   record.sink = sink.get();
   if (options.output.empty()) record.sink_config.output = default_output(request.pid, command_line);
   if (duration > 0) {
-    request.duration = std::chrono::seconds(duration);
+    request.duration = std::chrono::nanoseconds(duration);
     request.leave = [&] { attach::leave(request.pid, record.recorder); };
   }
   attach::attach(request);
   if (options.quiet) return kSuccess;
   fmt::print("Recording process {} into {}\n", request.pid, record.sink_config.output);
   fmt::print("To end the recording{}:\n\n  memray detach {}\n",
-             duration > 0 ? fmt::format(" before {} s are over", duration) : "", request.pid);
+             duration > 0 ? fmt::format(" before {} are over", duration_text) : "", request.pid);
   return kSuccess;
 }
 

@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,17 +33,20 @@ namespace {
 
 constexpr std::string_view kSessionName = "memfd:memray";
 
-// The session that the process has mapped, in this process. nullptr: it is not being recorded.
+std::optional<Mapping> find_session(pid_t pid) {
+  return find_mapping(mappings_of(pid), [](std::string_view name) { return name == kSessionName; });
+}
+
+// The session that a process has mapped, if any.
 class MappedSession {
  public:
-  explicit MappedSession(pid_t pid) {
-    const auto found = find_mapping(mappings_of(pid), [](std::string_view name) { return name == kSessionName; });
-    if (!found) return;
-    recorded_ = true;
-    session::Control seen{};
-    read_memory(pid, found->start, &seen, offsetof(session::Control, image));
-    if (seen.magic != session::kMagic || seen.version != session::kVersion) return;
-    map(seen.collector_pid);
+  explicit MappedSession(pid_t pid) : place_(find_session(pid)) {
+    if (!place_) return;
+    auto* seen = reinterpret_cast<session::Control*>(seen_);
+    read_memory(pid, place_->start, seen, offsetof(session::Control, requested));
+    if (seen->magic != session::kMagic || seen->version != session::kVersion) return;
+    ours_ = true;
+    map(seen->collector_pid);
   }
   ~MappedSession() {
     if (control_) munmap(control_, session::kPoolOffset);
@@ -50,7 +54,14 @@ class MappedSession {
   MappedSession(const MappedSession&) = delete;
   MappedSession& operator=(const MappedSession&) = delete;
 
-  bool recorded() const { return recorded_; }
+  bool recorded() const { return place_.has_value(); }
+  std::uint64_t inode() const { return place_->inode; }
+  // Attached to by a memray whose collector is no more.
+  bool orphaned() const {
+    const auto* seen = reinterpret_cast<const session::Control*>(seen_);
+    return ours_ && !control_ && seen->attached != 0 && !session::collector_lives(*seen);
+  }
+  // In this process; nullptr if that is not possible.
   session::Control* control() const { return control_; }
 
  private:
@@ -58,8 +69,9 @@ class MappedSession {
   void map(std::uint32_t collector) {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", collector), error)) {
-      const std::string link = std::filesystem::read_symlink(entry.path(), error).string();
-      if (link != "/memfd:memray (deleted)") continue;
+      struct stat status {};
+      if (stat(entry.path().c_str(), &status) != 0 || status.st_ino != inode()) continue;
+      if (std::filesystem::read_symlink(entry.path(), error).string() != "/memfd:memray (deleted)") continue;
       const int fd = open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
       if (fd < 0) return;
       void* memory = mmap(nullptr, session::kPoolOffset, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -69,7 +81,9 @@ class MappedSession {
     }
   }
 
-  bool recorded_ = false;
+  std::optional<Mapping> place_;
+  alignas(session::Control) std::byte seen_[offsetof(session::Control, image)] = {};
+  bool ours_ = false;
   session::Control* control_ = nullptr;
 };
 
@@ -168,13 +182,40 @@ std::uint64_t function_of_recorder(pid_t pid, const std::filesystem::path& recor
   return *function;
 }
 
+void leave_alone(pid_t pid, const std::filesystem::path& recorder) {
+  check_target(pid);
+  Injection injection(pid);
+  injection.call(function_of_recorder(pid, recorder, "memray_leave"), 0);
+}
+
+// Children that were followed. They make more of themselves while they are being looked for.
+void leave_children(std::uint64_t session, pid_t collector, const std::filesystem::path& recorder) {
+  constexpr int kRounds = 20;
+  for (int round = 0; round < kRounds; ++round) {
+    auto children = processes_that_map(kSessionName, session);
+    std::erase(children, collector);
+    std::erase(children, getpid());
+    if (children.empty()) return;
+    for (const pid_t child : children) {
+      try {
+        leave_alone(child, recorder);
+      } catch (const AttachError&) {  // most likely it has ended
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void attach(CollectRequest request) {
   const pid_t pid = request.pid;
   const auto& recorder = request.record.recorder;
   check_target(pid);
-  if (MappedSession(pid).recorded()) throw AttachError(already_recorded(pid));
+  if (const MappedSession session(pid); session.orphaned()) {
+    leave_alone(pid, recorder);
+  } else if (session.recorded()) {
+    throw AttachError(already_recorded(pid));
+  }
   find_in_recorder(pid, recorder, "memray_join");  // complains of another version
 
   Injection injection(pid);
@@ -207,15 +248,20 @@ void attach(CollectRequest request) {
 }
 
 void leave(pid_t pid, const std::filesystem::path& recorder) {
-  check_target(pid);
-  Injection injection(pid);
-  injection.call(function_of_recorder(pid, recorder, "memray_leave"), 0);
+  const MappedSession session(pid);
+  leave_alone(pid, recorder);
+  if (session.control() && session.control()->follow != 0)
+    leave_children(session.inode(), static_cast<pid_t>(session.control()->collector_pid), recorder);
 }
 
 Ended detach(pid_t pid, const std::filesystem::path& recorder) {
   check_target(pid);
   const MappedSession session(pid);
   if (!session.recorded()) throw AttachError(fmt::format("process {} is not being recorded", pid));
+  if (session.orphaned()) {
+    leave_alone(pid, recorder);
+    return {"", "its collector was killed; what that had written is in its file"};
+  }
   const auto* control = session.control();
   if (!control)
     throw AttachError(fmt::format("process {} is being recorded by another memray, or another user's", pid));

@@ -22,7 +22,7 @@ struct Ended {
 // Ends the recording of a process that was attached to; returns when the capture is complete. Throws AttachError.
 Ended detach(pid_t pid, const std::filesystem::path& recorder);
 
-// Makes the process leave its recording.
+// Makes the process leave its recording, and after it all others that are in the same one.
 void leave(pid_t pid, const std::filesystem::path& recorder);
 
 }  // namespace memray::attach

@@ -57,9 +57,9 @@ std::vector<Mapping> mappings_of(pid_t pid) {
   std::ifstream file(fmt::format("/proc/{}/maps", pid));
   for (std::string line; std::getline(file, line);) {
     std::istringstream fields(line);
-    std::string range, rights, offset, device, inode;
-    fields >> range >> rights >> offset >> device >> inode >> std::ws;
+    std::string range, rights, offset, device;
     Mapping mapping;
+    fields >> range >> rights >> offset >> device >> mapping.inode >> std::ws;
     const auto dash = range.find('-');
     if (dash == range.npos || rights.size() < 3) continue;
     mapping.start = hexadecimal(std::string_view(range).substr(0, dash));
@@ -70,6 +70,18 @@ std::vector<Mapping> mappings_of(pid_t pid) {
     mappings.push_back(std::move(mapping));
   }
   return mappings;
+}
+
+std::vector<pid_t> processes_that_map(std::string_view name, std::uint64_t inode) {
+  std::vector<pid_t> processes;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 0) continue;
+    const auto found = find_mapping(mappings_of(pid), [&](std::string_view n) { return n == name; });
+    if (found && found->inode == inode) processes.push_back(pid);
+  }
+  return processes;
 }
 
 std::filesystem::path file_of(pid_t pid, const Mapping& mapping) {

@@ -23,6 +23,7 @@ struct Mapping {
   std::uint64_t start = 0;
   std::uint64_t end = 0;
   std::uint64_t offset = 0;
+  std::uint64_t inode = 0;
   bool executable = false;
   std::string path;  // as the process sees it; "/memfd:NAME" for one of no file system
 
@@ -40,6 +41,9 @@ std::optional<Mapping> find_mapping(const std::vector<Mapping>& mappings, Is is_
   }
   return std::nullopt;
 }
+
+// All processes that have mapped an object with this name and inode.
+std::vector<pid_t> processes_that_map(std::string_view name, std::uint64_t inode);
 
 // The mapping's file where this process can open it, also if it is in another mount namespace or deleted.
 std::filesystem::path file_of(pid_t pid, const Mapping& mapping);

@@ -18,7 +18,7 @@ struct CollectRequest {
   bool follows_exec = false;  // a program that replaces this one is recorded too
 
   // After so long the program is made to leave. Zero: never.
-  std::chrono::seconds duration{0};
+  std::chrono::nanoseconds duration{0};
   std::function<void()> leave;  // may fail, with an exception; it is tried again then
 };
 

@@ -157,10 +157,14 @@ void leave() {
 }
 
 void leave_session_of_parent() {
-  void* const session = process.session;
   process.pid = sys::getpid();
-  if (!session) return;
+  if (!process.session) return;
   uninstall_hooks();
+  forget_session_of_parent();
+}
+
+void forget_session_of_parent() {
+  void* const session = process.session;
   process.session = nullptr;
   process.started = false;
   process.epoch.fetch_add(1, std::memory_order_seq_cst);

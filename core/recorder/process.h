@@ -72,7 +72,10 @@ void uninstall_hooks();
 const char* join(int fd);
 // Ends recording and leaves the session: hooks undone, no thread inside, memory unmapped.
 void leave();
-// Of a forked child: what it has of its parent's session.
+// Of a forked child: what it has of its parent's session. It is forgotten where the child comes into being; hooks stay,
+// and do nothing, because undoing them takes locks that another thread of the parent may have held. They are undone
+// when the child has a use for it.
+void forget_session_of_parent();
 void leave_session_of_parent();
 
 // embed.cc. In a forked child of a process that records itself.

@@ -57,6 +57,9 @@ void renew_thread(Thread* thread);
 // The thread with this number; nullptr if there is none, or none any more.
 const Thread* find_thread(std::uint32_t number);
 
+// Whether the calling thread is in the middle of an event.
+inline bool in_recorder() { return !is_mark(this_thread) && this_thread->busy != 0; }
+
 // In a forked child: the calling thread is the only one, and has recorded nothing yet.
 void reset_threads_in_child();
 

@@ -77,6 +77,12 @@ class Program:
         line = self.process.stdout.readline()
         assert line == b"ready\n", (line, self.process.stderr.read())
 
+    def tell(self, line):
+        """Of a program that does what it is told: what it says then."""
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().decode()
+
     def end(self):
         if not self.ends_by_input:
             self.process.send_signal(signal.SIGTERM)

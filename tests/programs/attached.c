@@ -1,6 +1,8 @@
 /* Programs to attach to: they say "ready", are busy until SIGTERM, and then say whether all was right.
  *
- *   attached threads | dlopens PLUGIN | forks | sleeps */
+ *   attached threads | dlopens PLUGIN | forks | sleeps | counted
+ *
+ * `counted` does what it is told on standard input, and says what it has done. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
@@ -90,6 +92,62 @@ static void sleeps(void) {
   }
 }
 
+static void* held[10000];
+static size_t held_count = 0;
+
+/* `count` blocks, of which every other one is kept. */
+static void allocate_counted(size_t count, size_t size) {
+  for (size_t i = 0; i < count; i++) {
+    void* block = malloc(size);
+    __asm__ volatile("" : "+r"(block) : : "memory");
+    check(block != NULL);
+    if (i % 2) {
+      free(block);
+    } else if (held_count < sizeof held / sizeof *held) {
+      held[held_count++] = block;
+    }
+  }
+}
+
+static pid_t child_that(size_t count, size_t size, int stays) {
+  const pid_t child = fork();
+  if (child != 0) return child;
+  allocate_counted(count, size);
+  if (stays) dprintf(1, "child %d\n", getpid());
+  while (stays && !done) {
+    const struct timespec time = {0, 1000000};
+    nanosleep(&time, NULL);
+    free(malloc(50));
+  }
+  _exit(wrong);
+}
+
+static void counted(void) {
+  char line[64];
+  ssize_t n;
+  while ((n = read(0, line, sizeof line - 1)) > 0) {
+    line[n] = '\0';
+    size_t count = 0, size = 0;
+    if (sscanf(line, "allocate %zu %zu", &count, &size) == 2) {
+      allocate_counted(count, size);
+      dprintf(1, "made %zu kept %zu\n", count, (count + 1) / 2);
+    } else if (sscanf(line, "fork %zu %zu", &count, &size) == 2) {
+      int status = 1;
+      const pid_t child = child_that(count, size, 0);
+      check(waitpid(child, &status, 0) == child && status == 0);
+      dprintf(1, "child %d\n", child);
+    } else if (sscanf(line, "stay %zu %zu", &count, &size) == 2) {
+      child_that(count, size, 1);
+    } else if (strncmp(line, "wait", 4) == 0) {
+      int status = 1;
+      const pid_t child = wait(&status);
+      dprintf(1, "ended %d with %d\n", child, status);
+    } else {
+      return;
+    }
+  }
+}
+
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   signal(SIGTERM, end);
@@ -98,6 +156,7 @@ int main(int argc, char** argv) {
   if (strcmp(argv[1], "dlopens") == 0) dlopens(argv[2]);
   if (strcmp(argv[1], "forks") == 0) forks();
   if (strcmp(argv[1], "sleeps") == 0) sleeps();
+  if (strcmp(argv[1], "counted") == 0) counted();
   puts(wrong ? "wrong" : "right");
   return wrong;
 }

@@ -1,0 +1,161 @@
+"""memray attach with each of its options, compared with what the program says that it has done."""
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+import attaching
+import recording
+
+SIZE = 70_001  # that nobody else asks for
+COUNT = 1000
+
+
+@pytest.fixture
+def program(programs):
+    with attaching.Program([programs / "attached", "counted"], ends_by_input=True) as program:
+        yield program
+
+
+def run(memray, command, pid, *options):
+    done = recording.run([memray, command, *options, pid], timeout=100)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def in_session(pid):
+    with open(f"/proc/{pid}/maps") as file:
+        return "memfd:memray " in file.read()
+
+
+def capture(memray, path):
+    return recording.Recording(str(memray), path, None)
+
+
+def wait_until(true):
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def let_it_go_on(pid):
+    """Until it has slept ten times more."""
+
+    def sleeps():
+        with open(f"/proc/{pid}/status") as status:
+            return int(next(line for line in status if line.startswith("voluntary_ctxt_switches")).split()[1])
+
+    before = sleeps()
+    wait_until(lambda: sleeps() > before + 10)
+
+
+def counts(read, size=SIZE):
+    """How many blocks of this size were made, and how many of these freed."""
+    made = {event["number"] for kind, event in read.events if kind == "ALLOCATION" and event["size"] == size}
+    return len(made), sum(kind == "DEALLOCATION" and event["number"] in made for kind, event in read.events)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--native"], ["--unwinders=fp"], ["--unwinders=none"], ["--on-overrun=drop"], ["--max-capture-size=50MB"], ["--memory-interval=1"], ["--hooks=plt,jemalloc,mimalloc,tcmalloc"]],
+    ids=" ".join,
+)
+def test_every_event_is_there(memray, program, tmp_path, options):
+    run(memray, "attach", program.pid, "-o", tmp_path / "c.bin", *options)
+    assert program.tell(f"allocate {COUNT} {SIZE}") == f"made {COUNT} kept {COUNT // 2}\n"
+    run(memray, "detach", program.pid)
+    assert program.end() == attaching.RIGHT
+    read = capture(memray, tmp_path / "c.bin")
+    assert counts(read) == (COUNT, COUNT // 2)
+    if "--native" in options or "--unwinders=fp" in options:
+        assert any(kind == "LOCATION" and value["function"] == "allocate_counted" for kind, value in read.lines)
+
+
+def test_aggregate(memray, program, tmp_path):
+    run(memray, "attach", program.pid, "--aggregate", "--native", "-o", tmp_path / "c.bin")
+    program.tell(f"allocate {COUNT} {SIZE}")
+    run(memray, "detach", program.pid)
+    leaks = capture(memray, tmp_path / "c.bin").summary("--leaks")
+    own = [place for place in leaks["locations"] if place["function"] == "allocate_counted"]
+    assert [(place["num_allocations"], place["own_bytes"]) for place in own] == [(COUNT // 2, COUNT // 2 * SIZE)]
+
+
+def test_python_allocators(memray, tmp_path):
+    """Objects that are too small for malloc, counted by the interpreter."""
+    code = (
+        "import sys\nprint('ready', flush=True)\nsys.stdin.readline()\nkept = []\nfor i in range(1000):\n    kept.append(bytes(301))\n"
+        "print(sys.getsizeof(kept[0]), flush=True)\nsys.stdin.readline()\n"
+    )
+    with attaching.Program([sys.executable, "-c", code]) as program:
+        run(memray, "attach", program.pid, "--trace-python-allocators", "-o", tmp_path / "c.bin")
+        size = int(program.tell("go"))
+        run(memray, "detach", program.pid)
+        program.tell("end")
+    read = capture(memray, tmp_path / "c.bin")
+    lines = {number: stack[0][:1] + stack[0][2:] for number, stack in read.stacks.items() if stack and stack[0]}
+    made = [event for kind, event in read.events if kind == "ALLOCATION" and event["size"] == size and lines.get(event["stack"]) == ("<module>", 6)]
+    assert len(made) == 1000
+    assert all(event["allocator"].startswith("pymalloc") for event in made)
+
+
+def test_followed_children_are_counted_and_left(memray, program, tmp_path):
+    """One that ends, one that stays: after detaching it is as if nothing had been there."""
+    run(memray, "attach", program.pid, "--follow-fork", "-o", tmp_path / "c.bin")
+    program.tell(f"fork 100 {SIZE + 1}")
+    stays = int(program.tell(f"stay 200 {SIZE + 2}").split()[1])
+    program.tell(f"allocate 300 {SIZE}")
+    run(memray, "detach", program.pid)
+    assert not in_session(program.pid) and not in_session(stays)
+    read = capture(memray, tmp_path / "c.bin")
+    assert [counts(read, size)[0] for size in (SIZE, SIZE + 1, SIZE + 2)] == [300, 100, 200]
+    run(memray, "attach", stays, "-o", tmp_path / "child.bin")
+    let_it_go_on(stays)
+    run(memray, "detach", stays)
+    assert counts(capture(memray, tmp_path / "child.bin"), 50)[0] > 2
+    os.kill(stays, signal.SIGTERM)
+    assert program.tell("wait") == f"ended {stays} with 0\n"
+    assert program.end() == attaching.RIGHT
+
+
+def test_other_children_give_back_what_they_share(memray, program, tmp_path):
+    run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
+    stays = int(program.tell(f"stay 200 {SIZE + 2}").split()[1])
+    wait_until(lambda: not in_session(stays))
+    run(memray, "attach", stays, "-o", tmp_path / "child.bin")
+    let_it_go_on(stays)
+    run(memray, "detach", stays)
+    assert counts(capture(memray, tmp_path / "child.bin"), 50)[0] > 2
+    os.kill(stays, signal.SIGTERM)
+    assert program.tell("wait") == f"ended {stays} with 0\n"
+    run(memray, "detach", program.pid)
+    assert program.end() == attaching.RIGHT
+    assert counts(capture(memray, tmp_path / "c.bin"), SIZE + 2) == (0, 0)
+
+
+def test_an_existing_file_is_only_overwritten_by_force(memray, program, tmp_path):
+    output = tmp_path / "c.bin"
+    output.write_text("mine")
+    done = recording.run([memray, "attach", "-o", output, program.pid])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1 and "exists" in done.stderr
+    assert output.read_text() == "mine" and not in_session(program.pid)
+    assert run(memray, "attach", program.pid, "-q", "-f", "-o", output).stdout == ""
+    assert run(memray, "detach", program.pid, "-q").stdout == ""
+    assert counts(capture(memray, output)) == (0, 0)
+
+
+@pytest.mark.parametrize("duration, wrong", [("0.3", False), ("200ms", False), ("0", True), ("-1", True), ("soon", True)])
+def test_durations(memray, program, tmp_path, duration, wrong):
+    command = [memray, "attach", f"--duration={duration}", "-o", tmp_path / "c.bin", program.pid]
+    done = recording.run(command)
+    assert done.returncode == (2 if wrong else 0)
+    if wrong:
+        return
+    wait_until(lambda: not in_session(program.pid))
+    program.tell(f"allocate 10 {SIZE}")
+    assert program.end() == attaching.RIGHT
+    wait_until(lambda: "cut short" not in recording.run([memray, "parse", tmp_path / "c.bin"]).stderr)
+    assert counts(capture(memray, tmp_path / "c.bin")) == (0, 0)
