@@ -26,6 +26,8 @@ class ThreadColumnWriter {
     }
     previous_ = thread;
   }
+  // Of an event whose thread is the one expected.
+  void expect(ThreadId thread) { previous_ = thread; }
   ThreadId previous() const { return previous_; }
   std::span<const std::byte> bytes() const { return out_.bytes(); }
 

@@ -1,14 +1,4 @@
-// From events to blocks.
-//
-// An event is one number, mostly of one byte. Programs allocate at few places at a time, so an allocation is the
-// distance of its site's number from that of the allocation before. Memory is freed soon after it was allocated, or
-// together with what was allocated beside it, so a deallocation is the distance of its allocation's number from the one
-// that the event before was about: half the bytes, after compression, of saying how many allocations ago that was. What
-// only some readers want (addresses, threads, times) goes to columns of its own: they are compressed apart and cost
-// nothing to who skips them.
-//
-// Every block starts from a fixed state, so a reader may begin at any of them; what a block does to the sum of live
-// bytes stands in its header, so finding the peak needs no events at all.
+// From events to blocks. What an events block is made of is in events_writer.h.
 #include "capture/encoder.h"
 
 #include <algorithm>
@@ -16,8 +6,8 @@
 
 #include "capture/aggregates_codec.h"
 #include "capture/block_writer.h"
-#include "capture/columns.h"
 #include "capture/definitions_codec.h"
+#include "capture/events_writer.h"
 #include "capture/format.h"
 #include "capture/objects_codec.h"
 
@@ -49,16 +39,7 @@ struct Encoder::State {
   };
   std::vector<SiteKind> sites;
 
-  // The events block under construction.
-  EventsSummary summary;
-  ByteWriter tokens;
-  std::uint64_t previous_site = 0;
-  std::uint64_t reference = 0;  // the number of the allocation that the next deallocation is told from
-  ThreadColumnWriter threads;
-  AddressColumnWriter addresses;
-  TimeColumnWriter times;
-  Time mark{};  // of the event before
-
+  EventsWriter events;
   std::vector<MemorySample> samples;
   ObjectsWriter objects;
   std::optional<Metadata> metadata_update;
@@ -73,26 +54,10 @@ struct Encoder::State {
   }
 
   void write_events() {
-    if (summary.events == 0) return;
+    if (events.events() == 0) return;
     BlockBuilder block(BlockKind::events, options.compress);
-    block.add_section(SectionId::events, tokens.bytes());
-    block.add_section(SectionId::event_threads, threads.bytes());
-    block.add_section(SectionId::address_codes, addresses.codes());
-    block.add_section(SectionId::address_deltas, addresses.deltas());
-    block.add_section(SectionId::times, times.bytes());
+    const EventsSummary summary = events.finish(block);
     out.add(BlockKind::events, block.finish(&summary).bytes());
-
-    EventsSummary next;
-    next.first_event = summary.first_event + summary.events;
-    next.first_allocation = summary.first_allocation + summary.allocations;
-    next.live_before = next.live_after = summary.live_after;
-    summary = next;
-    tokens.clear();
-    previous_site = 0;
-    reference = next.first_allocation;
-    threads = {};
-    addresses.clear();
-    times = {};
   }
 
   void write_objects() {
@@ -113,68 +78,12 @@ struct Encoder::State {
   }
 
   void add(const Event& event) {
-    std::uint64_t live = summary.live_after;
-    ThreadId expected_thread = threads.previous();
-    switch (event.kind) {
-      case Event::Kind::allocation: {
-        const SiteKind site = kind_of(event.site);
-        expected_thread = site.thread;
-        const std::uint64_t delta = encode_delta(memray::index(event.site), previous_site);
-        previous_site = memray::index(event.site);
-        if (site.fixed_size) [[likely]] {
-          tokens.varint(delta << 1 | 1);
-        } else {
-          extended(Extended::sized_allocation);
-          tokens.varint(delta);
-          tokens.varint(event.size);
-        }
-        addresses.allocation(event.size, event.address);
-        reference = event.number + 1;
-        ++summary.allocations;
-        summary.allocated_bytes += event.size;
-        live += event.size;
-        break;
-      }
-      case Event::Kind::deallocation:
-        tokens.varint(encode_delta(event.number, reference) << 1);
-        reference = event.number;
-        addresses.deallocation(event.size, event.address);
-        ++summary.deallocations;
-        live -= event.size;
-        break;
-      case Event::Kind::partial_deallocation:
-        extended(Extended::partial_deallocation);
-        tokens.varint(distance(event));
-        tokens.varint(event.size);
-        tokens.varint(event.pieces);
-        addresses.other(event.size, event.address);
-        live -= event.size;
-        break;
-      case Event::Kind::unknown_deallocation:
-        extended(Extended::unknown_deallocation);
-        tokens.varint(static_cast<std::uint64_t>(event.allocator));
-        tokens.varint(event.size);
-        addresses.other(event.size, event.address);
-        ++summary.unknown_deallocations;
-        break;
-      case Event::Kind::process_exec:
-      case Event::Kind::process_exit:
-        extended(event.kind == Event::Kind::process_exec ? Extended::process_exec : Extended::process_exit);
-        tokens.varint(event.index);
-        tokens.varint(event.size);
-        live -= event.size;
-        break;
-    }
-    threads.add(summary.events, event.thread, expected_thread);
-    note_time(event.time);
-    summary.live_after = live;
-    if (live >= summary.live_peak) {
-      summary.live_peak = live;
-      summary.peak_event = summary.events;
-    }
-    ++summary.events;
-    if (tokens.size() >= options.block_bytes) flush();
+    const SiteKind site = event.kind == Event::Kind::allocation ? kind_of(event.site) : SiteKind{};
+    events.add(event, site.thread, site.fixed_size);
+    if (full()) flush();
   }
+
+  bool full() const { return events.bytes() >= options.block_bytes; }
 
   SiteKind kind_of(SiteId id) {
     if (memray::index(id) >= sites.size()) [[unlikely]] {
@@ -184,25 +93,6 @@ struct Encoder::State {
       }
     }
     return sites[memray::index(id)];
-  }
-
-  void extended(Extended code) {
-    tokens.varint(0);
-    tokens.varint(static_cast<std::uint64_t>(code));
-  }
-
-  std::uint64_t distance(const Event& event) const {
-    return summary.first_allocation + summary.allocations - event.number;
-  }
-
-  void note_time(Time time) {
-    if (summary.events != 0 && time >= mark && nanoseconds(time) - nanoseconds(mark) < kTimeUnit) [[likely]]
-      return;
-    mark = marked(time);
-    times.add(summary.events, time_units(time));
-    const std::int64_t ns = nanoseconds(mark);
-    summary.first_time = summary.events == 0 ? ns : std::min(summary.first_time, ns);
-    summary.last_time = summary.events == 0 ? ns : std::max(summary.last_time, ns);
   }
 };
 
@@ -236,7 +126,13 @@ void Encoder::objects(std::span<const ObjectEvent> events) {
 
 void Encoder::update_metadata(const Metadata& metadata) { state_->metadata_update = metadata; }
 
-std::size_t Encoder::pending_bytes() const { return state_->tokens.size(); }
+EventsWriter& Encoder::writer() { return state_->events; }
+
+void Encoder::flush_if_full() {
+  if (state_->full()) state_->flush();
+}
+
+std::size_t Encoder::pending_bytes() const { return state_->events.bytes(); }
 
 void Encoder::flush() { state_->flush(); }
 

@@ -12,6 +12,9 @@
 namespace memray {
 
 struct Aggregates;
+namespace format {
+class EventsWriter;
+}
 
 struct EncoderOptions {
   std::size_t block_bytes = 1 << 20;  // uncompressed event bytes at which a block is closed
@@ -29,6 +32,9 @@ class Encoder {
   // What came before; before all events.
   void aggregates(const Aggregates& aggregates);
   void events(std::span<const Event> events);
+  // For who writes events down one by one, and calls `flush_if_full` after at most some hundreds of them.
+  format::EventsWriter& writer();
+  void flush_if_full();
   void sample(const MemorySample& sample);
   void objects(std::span<const ObjectEvent> events);
 

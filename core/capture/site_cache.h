@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "capture/intern_table.h"
-#include "capture/matcher.h"
+#include "capture/raw_event.h"
 
 namespace memray {
 
@@ -34,7 +34,7 @@ class SiteCache {
   Entry& entry(const RawAllocation& a) {
     const std::uint64_t rest =
         a.size << 8 ^ std::uint64_t{index(a.thread)} << 32 ^ static_cast<std::uint64_t>(a.allocator);
-    return entries_[mix(stacks(a) ^ rest * 0xff51'afd7'ed55'8ccdu) % entries_.size()];
+    return entries_[mix(stacks(a) ^ rest * 0xff51'afd7'ed55'8ccdu) % kEntries];
   }
 
  private:
@@ -42,7 +42,8 @@ class SiteCache {
     return std::uint64_t{index(a.stack)} << 32 | index(a.native_stack);
   }
 
-  std::vector<Entry> entries_ = std::vector<Entry>(8192);
+  static constexpr std::size_t kEntries = 8192;
+  std::vector<Entry> entries_ = std::vector<Entry>(kEntries);
 };
 
 }  // namespace memray

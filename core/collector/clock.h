@@ -18,6 +18,10 @@ class Clock {
     latest_ = std::max(latest_, static_cast<std::int64_t>(static_cast<double>(stamp) * ns_per_tick_));
     return Time{latest_};
   }
+  // Stamps before this one are not later than `time`.
+  std::uint64_t stamp_of(Time time) const {
+    return ns_per_tick_ > 0 ? static_cast<std::uint64_t>(static_cast<double>(nanoseconds(time)) / ns_per_tick_) : 0;
+  }
   std::int64_t start_realtime_ns() const { return start_realtime_ns_; }
 
  private:

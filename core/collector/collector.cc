@@ -54,6 +54,7 @@ Collector::Collector(Session& session, Sink& sink, const Metadata& metadata)
   if (sink_.input() == Sink::Input::blocks) {
     encoder_ = std::make_unique<Encoder>(definitions_, metadata_, EncoderOptions{},
                                          [this](const Block& block) { receive(block); });
+    writer_ = &encoder_->writer();
   } else {
     sink_status_ = sink_.describe(metadata_, definitions_);
   }

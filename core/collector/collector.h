@@ -6,7 +6,7 @@
 #pragma once
 
 #include "capture/encoder.h"
-#include "capture/live_table.h"
+#include "capture/events_writer.h"
 #include "capture/matcher.h"
 #include "collector/clock.h"
 #include "collector/images.h"
@@ -14,6 +14,7 @@
 #include "collector/session.h"
 #include "collector/streams.h"
 #include "collector/thread_names.h"
+#include "collector/turn_queue.h"
 #include "symbols/module_files.h"
 
 #include <memray/sink.h>
@@ -76,13 +77,20 @@ class Collector {
   bool thread_alive(const Stream& stream) const;
   void read_definitions();
   void merge(std::uint64_t watermark);
-  bool find_stamped_item(Stream& stream);
+  bool has_item(Stream& stream) { return !stream.upcoming.empty() || decode(stream); }
+  bool decode(Stream& stream);
+  void decode_chunk(Stream& stream);
   void change_stack(Stream& stream, const std::uint64_t* words);
-  void apply_waiting_changes(Stream& stream);
+  void prepare_waiting(Stream& stream, Item& item);
   void run(Stream& stream, std::uint64_t until);
-  void look_ahead(Stream& stream, const LiveTable& heap);
-  void mark(const Stream& stream, std::uint8_t item);
-  void note_object(const Stream& stream, std::uint8_t item);
+  void write_allocation(Stream& stream, const Item& item, ProcessMemory& memory);
+  void write_deallocation(Stream& stream, const Item& item, ProcessMemory& memory);
+  void note_time(std::uint64_t stamp);
+  RawAllocation raw_allocation(const Stream& stream, const Item& item);
+  RawDeallocation raw_deallocation(const Stream& stream, const Item& item);
+  void match(const Stream& stream, const Item& item);
+  void mark(const Stream& stream, const Item& item);
+  void note_object(const Stream& stream, const Item& item);
   void end_image(Image& image, bool exec, Time time);
   void hand_over();
   void describe();
@@ -101,10 +109,12 @@ class Collector {
   Matcher matcher_;
   ThreadNames thread_names_;
   ObjectMatcher objects_;
-  std::unique_ptr<Encoder> encoder_;
+  std::unique_ptr<Encoder> encoder_;           // for sinks that take blocks
+  format::EventsWriter* writer_ = nullptr;  // its
   Streams streams_;
   std::deque<Image> images_;  // by number
-  std::vector<std::pair<std::uint64_t, Stream*>> heap_;
+  TurnQueue turns_;
+  std::uint64_t next_time_ = 0;  // stamps before this one are of the latest time written
   bool metadata_changed_ = false;
   bool damaged_ = false;
 };

@@ -1,9 +1,13 @@
 // From what threads committed to matched events: the collector's inner loop.
 //
-// An event costs its share of a microsecond's budget of about fifty events, so nothing here is called, copied or looked
-// up that can be known for a run of events of one thread: the run goes on until another thread has an older event. A
-// stack change is applied when it is met, except where libraries are about to come or go: what its words mean depends
-// on the moment then, so it waits for the stamp of the event that follows.
+// Each thread's items are decoded some two dozen ahead, and what they will need from large tables is fetched: it takes
+// longer to arrive than all else that is done for an event. Then they take their turns, in order of time, over all
+// threads. What nearly every item is, a heap block that begins or ends, goes at once to where it is written, without an
+// Event in between; all the rest, and everything where the sink wants events, goes the long way through the matcher's
+// list.
+//
+// Stack changes are applied when they are decoded, except where libraries are about to come or go: what their words
+// mean depends on the moment then, so they wait for the time of the item that follows, which is decoded alone.
 #include "collector/collector.h"
 
 #include <algorithm>
@@ -13,14 +17,12 @@ namespace memray::collector {
 
 namespace {
 
-// So few that they stay in the cache until they are encoded.
+// Events for sinks that want them: so few that they stay in the cache until they are read.
 constexpr std::size_t kBatch = 256;
-
-// How far ahead of the event that is matched memory is fetched for others: about twelve of them.
-constexpr std::ptrdiff_t kWordsAhead = 32;
 
 constexpr std::uint8_t item_of(std::uint64_t word) { return static_cast<std::uint8_t>(word); }
 constexpr std::uint8_t family_of(std::uint64_t word) { return item_of(word) & 0xf0; }
+constexpr Allocator allocator_of(std::uint64_t word) { return static_cast<Allocator>(word & 0x0f); }
 constexpr std::uint64_t stamp_of(std::uint64_t word) { return word >> 8; }
 
 // Words of items of fixed size; 0 for others.
@@ -55,48 +57,86 @@ StackId top(const std::vector<StackId>& stack) { return stack.empty() ? kNoStack
 // before anybody can get it again. With W = the time just before positions were noted, an item stamped at or before W
 // has every item it depends on in the same cut.
 void Collector::merge(std::uint64_t watermark) {
-  const auto later = std::greater<>{};
-  auto push = [&](Stream* stream) {
-    if (!find_stamped_item(*stream)) return;
-    const std::uint64_t stamp = stamp_of(*stream->words());
-    if (stamp > watermark) return;
-    heap_.emplace_back(stamp, stream);
-    std::push_heap(heap_.begin(), heap_.end(), later);
-  };
+  next_time_ = 0;
   for (auto& stream : streams_.all()) {
     if (stream->thread() == 0 || stream->image() >= images_.size()) continue;
     stream->owner = &images_[stream->image()];
-    push(stream.get());
+    if (!has_item(*stream)) continue;
+    if (const std::uint64_t stamp = stamp_of(stream->upcoming.front().head); stamp <= watermark)
+      turns_.add(stamp, *stream);
   }
-  while (!heap_.empty()) {
-    std::pop_heap(heap_.begin(), heap_.end(), later);
-    Stream* stream = heap_.back().second;
-    heap_.pop_back();
-    run(*stream, heap_.empty() ? watermark : heap_.front().first);
-    push(stream);
+  while (!turns_.empty()) {
+    Stream& stream = turns_.first();
+    run(stream, turns_.until(watermark));
+    if (stream.upcoming.empty()) {
+      turns_.remove_first();
+      continue;
+    }
+    const std::uint64_t stamp = stamp_of(stream.upcoming.front().head);
+    stamp <= watermark ? turns_.move_first(stamp) : turns_.remove_first();
   }
   hand_over();
 }
 
-// Goes on to the next item with a time. False if the stream has none.
-bool Collector::find_stamped_item(Stream& stream) {
-  while (streams_.advance(stream)) {
-    const std::uint64_t* const words = stream.words();
-    const std::size_t size = size_of(*words);
-    if (size == 0 || size > stream.readable()) [[unlikely]] {
-      stream.consume(stream.readable());
+// Reads items with a time from the chunks. False if the stream has none.
+bool Collector::decode(Stream& stream) {
+  if (encoder_) encoder_->flush_if_full();
+  if (matcher_.events().size() + objects_.events().size() >= kBatch) hand_over();
+  stream.upcoming.clear();
+  while (stream.upcoming.empty() && streams_.advance(stream)) decode_chunk(stream);
+  return !stream.upcoming.empty();
+}
+
+void Collector::decode_chunk(Stream& stream) {
+  Image& image = *stream.owner;
+  const LiveTable& heap = matcher_.memory(image.process()).heap;
+  RawAllocation allocation;
+  allocation.process = image.process();
+  allocation.thread = stream.id;
+  allocation.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
+  allocation.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
+  const std::size_t readable = stream.readable();
+  const std::uint64_t* const words = stream.words();
+  std::size_t at = 0;
+  while (at < readable && !stream.upcoming.full()) {
+    const std::uint64_t head = words[at];
+    const std::size_t size = size_of(head);
+    if (size == 0 || size > readable - at) [[unlikely]] {
       damaged_ = true;
+      at = readable;
+      break;
+    }
+    const std::uint8_t family = family_of(head);
+    if (family == session::kStack) {
+      if (image.steady()) [[likely]] {
+        change_stack(stream, words + at);
+        allocation.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
+        allocation.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
+      } else {
+        stream.changes.insert(stream.changes.end(), words + at, words + at + size);
+      }
+      at += size;
       continue;
     }
-    if (family_of(*words) != session::kStack) return true;
-    if (stream.owner->steady()) [[likely]] {
-      change_stack(stream, words);
-    } else {
-      stream.changes.insert(stream.changes.end(), words, words + size);
+    Item& item = stream.upcoming.add();
+    item.head = head;
+    for (std::size_t i = 1; i < size; ++i) item.words[i - 1] = words[at + i];
+    item.stack = allocation.stack;
+    item.native_stack = allocation.native_stack;
+    item.waits = !image.steady();
+    at += size;
+    if (item.waits) [[unlikely]]
+      break;
+    if (family == session::kAllocation) {
+      allocation.allocator = allocator_of(head);
+      allocation.size = item.words[1];
+      item.site = matcher_.site_of(allocation);
+      heap.prefetch(item.words[0]);
+    } else if (family == session::kDeallocation) {
+      heap.prefetch(item.words[0]);
     }
-    stream.consume(size);
   }
-  return false;
+  stream.consume(at);
 }
 
 // A frame of memray's own takes its place in the stack that changes are relative to, but not in the one recorded.
@@ -115,101 +155,149 @@ void Collector::change_stack(Stream& stream, const std::uint64_t* words) {
   for (std::size_t i = 0; i < count; ++i) stack[keep + i] = below = stream.owner->push(kind, below, words[1 + i]);
 }
 
-void Collector::apply_waiting_changes(Stream& stream) {
+// Its time has come.
+void Collector::prepare_waiting(Stream& stream, Item& item) {
+  stream.owner->advance(stamp_of(item.head));
   for (std::size_t i = 0; i < stream.changes.size(); i += stack_words(stream.changes[i]))
     change_stack(stream, &stream.changes[i]);
   stream.changes.clear();
+  item.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
+  item.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
+  if (family_of(item.head) == session::kAllocation) item.site = matcher_.site_of(raw_allocation(stream, item));
 }
 
-// Applies the stream's events up to the time `until`. There is one.
+// The stream's items up to the time `until`. There is one.
 void Collector::run(Stream& stream, std::uint64_t until) {
   Image& image = *stream.owner;
-  if (image.predecessor && !image.predecessor->ended)
-    end_image(*image.predecessor, true, clock_.time_of(stamp_of(*stream.words())));
-  const LiveTable& heap = matcher_.heap_of(image.process());
-  RawAllocation allocation;
-  allocation.process = image.process();
-  allocation.thread = stream.id;
-  RawDeallocation deallocation;
-  deallocation.process = image.process();
-  deallocation.thread = stream.id;
-  do {
-    look_ahead(stream, heap);
-    const std::uint64_t* const words = stream.words();
-    const std::uint64_t stamp = stamp_of(*words);
-    if (stamp > until) return;
-    const std::uint8_t item = item_of(*words);
-    if (image.advance(stamp) | !stream.changes.empty()) [[unlikely]]
-      apply_waiting_changes(stream);
-    if ((item & 0xf0) == session::kAllocation || item == session::kMapping) {
-      allocation.allocator = item == session::kMapping ? Allocator::mmap : static_cast<Allocator>(item & 0x0f);
-      allocation.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
-      allocation.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
-      allocation.address = words[1];
-      allocation.size = words[2];
-      allocation.stamp = stamp;
-      allocation.time = clock_.time_of(stamp);
-      item == session::kMapping ? matcher_.map(allocation) : matcher_.allocate(allocation);
-    } else if ((item & 0xf0) == session::kDeallocation || item == session::kUnmapping) {
-      const bool unmapping = item == session::kUnmapping;
-      deallocation.allocator = unmapping ? Allocator::munmap : static_cast<Allocator>(item & 0x0f);
-      deallocation.address = words[1];
-      deallocation.length = unmapping ? words[2] : 0;
-      deallocation.stamp = stamp;
-      deallocation.time = clock_.time_of(stamp);
-      unmapping ? matcher_.unmap(deallocation) : matcher_.deallocate(deallocation);
-    } else {
-      mark(stream, item);
-    }
-    stream.consume(kWords[item]);
-    if (matcher_.events().size() + objects_.events().size() >= kBatch) hand_over();
-  } while (find_stamped_item(stream));
-}
-
-// Entries of a large table of live blocks take longer to arrive than everything else that is done for an event.
-inline void Collector::look_ahead(Stream& stream, const LiveTable& heap) {
-  const std::uint64_t* const end = stream.words() + std::min<std::ptrdiff_t>(kWordsAhead, stream.readable());
-  const std::uint64_t* ahead = std::max(stream.ahead, stream.words());
-  while (ahead < end) {
-    const std::size_t size = size_of(*ahead);
-    if (size == 0) break;
-    const std::uint8_t family = family_of(*ahead);
-    if ((family == session::kAllocation || family == session::kDeallocation) && ahead + 1 < end)
-      heap.prefetch(ahead[1]);
-    ahead += size;
+  if (image.predecessor && !image.predecessor->ended) [[unlikely]] {
+    end_image(*image.predecessor, true, clock_.time_of(stamp_of(stream.upcoming.front().head)));
+    hand_over();
   }
-  stream.ahead = ahead;
+  ProcessMemory& memory = matcher_.memory(image.process());
+  do {
+    Item& item = stream.upcoming.front();
+    const std::uint64_t stamp = stamp_of(item.head);
+    if (stamp > until) return;
+    if (item.waits) [[unlikely]]
+      prepare_waiting(stream, item);
+    const std::uint8_t family = family_of(item.head);
+    if (writer_ && family == session::kAllocation) {
+      write_allocation(stream, item, memory);
+    } else if (writer_ && family == session::kDeallocation) {
+      write_deallocation(stream, item, memory);
+    } else {
+      match(stream, item);
+      if (writer_ && !matcher_.events().empty()) hand_over();
+    }
+    stream.upcoming.pop();
+  } while (has_item(stream));
 }
 
-void Collector::mark(const Stream& stream, std::uint8_t item) {
+inline void Collector::write_allocation(Stream& stream, const Item& item, ProcessMemory& memory) {
+  const std::uint64_t stamp = stamp_of(item.head);
+  const auto [address, size, unused] = item.words;
+  if (!matcher_.begin_block(memory, address, size, item.site, stamp)) [[unlikely]] {
+    match(stream, item);
+    return hand_over();
+  }
+  note_time(stamp);
+  writer_->allocation(item.site, matcher_.has_fixed_size(item.site), stream.id, size, address);
+}
+
+inline void Collector::write_deallocation(Stream& stream, const Item& item, ProcessMemory& memory) {
+  const std::uint64_t stamp = stamp_of(item.head);
+  const std::uint64_t address = item.words[0];
+  const auto block = matcher_.end_block(memory, address, stamp);
+  if (!block) [[unlikely]] {
+    match(stream, item);
+    return hand_over();
+  }
+  note_time(stamp);
+  writer_->deallocation(block->number, stream.id, block->size, address);
+}
+
+inline void Collector::note_time(std::uint64_t stamp) {
+  if (stamp < next_time_ && writer_->events() != 0) [[likely]]
+    return;
+  const Time time = clock_.time_of(stamp);
+  writer_->time(time);
+  next_time_ = clock_.stamp_of(Time{(format::time_units(time) + 1) * format::kTimeUnit});
+}
+
+RawAllocation Collector::raw_allocation(const Stream& stream, const Item& item) {
+  RawAllocation allocation;
+  allocation.process = stream.owner->process();
+  allocation.thread = stream.id;
+  allocation.allocator = item_of(item.head) == session::kMapping ? Allocator::mmap : allocator_of(item.head);
+  allocation.stack = item.stack;
+  allocation.native_stack = item.native_stack;
+  allocation.address = item.words[0];
+  allocation.size = item.words[1];
+  allocation.stamp = stamp_of(item.head);
+  allocation.time = clock_.time_of(allocation.stamp);
+  return allocation;
+}
+
+RawDeallocation Collector::raw_deallocation(const Stream& stream, const Item& item) {
+  const bool unmapping = item_of(item.head) == session::kUnmapping;
+  RawDeallocation deallocation;
+  deallocation.process = stream.owner->process();
+  deallocation.thread = stream.id;
+  deallocation.allocator = unmapping ? Allocator::munmap : allocator_of(item.head);
+  deallocation.address = item.words[0];
+  deallocation.length = unmapping ? item.words[1] : 0;
+  deallocation.stamp = stamp_of(item.head);
+  deallocation.time = clock_.time_of(deallocation.stamp);
+  return deallocation;
+}
+
+void Collector::match(const Stream& stream, const Item& item) {
+  const std::uint8_t kind = item_of(item.head);
+  const std::uint8_t family = family_of(item.head);
+  if (family == session::kAllocation) {
+    matcher_.allocate(raw_allocation(stream, item));
+  } else if (kind == session::kMapping) {
+    matcher_.map(raw_allocation(stream, item));
+  } else if (family == session::kDeallocation) {
+    matcher_.deallocate(raw_deallocation(stream, item));
+  } else if (kind == session::kUnmapping) {
+    matcher_.unmap(raw_deallocation(stream, item));
+  } else {
+    mark(stream, item);
+  }
+}
+
+void Collector::mark(const Stream& stream, const Item& item) {
   Image& image = *stream.owner;
-  if (item == session::kStart) {
+  const std::uint8_t kind = item_of(item.head);
+  if (kind == session::kStart) {
     image.started = true;
     image.stopped = false;
-    if (metadata_.entry_stack == kNoStack) metadata_.entry_stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
-  } else if (item == session::kStop) {
+    if (metadata_.entry_stack == kNoStack) metadata_.entry_stack = item.stack;
+  } else if (kind == session::kStop) {
     image.stopped = true;
-  } else if (item == session::kExec) {
+  } else if (kind == session::kExec) {
     image.executing = true;
-  } else if (item == session::kExecFailed) {
+  } else if (kind == session::kExecFailed) {
     image.executing = false;
-  } else if (item == session::kObjectCreated || item == session::kObjectDestroyed) {
+  } else if (kind == session::kObjectCreated || kind == session::kObjectDestroyed) {
     note_object(stream, item);
   }
 }
 
-void Collector::note_object(const Stream& stream, std::uint8_t item) {
-  const std::uint64_t* const words = stream.words();
+void Collector::note_object(const Stream& stream, const Item& item) {
   const Image& image = *stream.owner;
-  const Time time = clock_.time_of(stamp_of(*words));
-  if (item == session::kObjectDestroyed) return objects_.destroyed(image.process(), words[1], stream.id, time);
+  const Time time = clock_.time_of(stamp_of(item.head));
+  const std::uint64_t address = item.words[0];
+  if (item_of(item.head) == session::kObjectDestroyed)
+    return objects_.destroyed(image.process(), address, stream.id, time);
   ObjectEvent object;
-  object.address = words[1];
+  object.address = address;
   object.thread = stream.id;
   object.time = time;
-  object.type = image.type(static_cast<std::uint32_t>(words[2]));
-  object.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
-  object.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
+  object.type = image.type(static_cast<std::uint32_t>(item.words[1]));
+  object.stack = item.stack;
+  object.native_stack = item.native_stack;
   objects_.created(image.process(), object);
 }
 

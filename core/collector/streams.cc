@@ -72,7 +72,6 @@ bool Streams::next_piece(Stream& stream) {
     session::ChunkHeader& header = *session::chunk_at(session_, piece->second.chunk);
     stream.cursor_ = session::chunk_words(&header);
     stream.limit_ = stream.cursor_ + piece->second.words;
-    stream.ahead = stream.cursor_;
     if (piece->second.words == 0 && !piece->second.full) return false;
   }
   return true;
@@ -96,7 +95,8 @@ void Streams::collect_dead(const std::function<bool(const Stream&)>& alive, bool
   }
   // What a dead thread committed after the last cut is read in a later tick; then its chunk goes back.
   for (auto& stream : streams_) {
-    if (!stream->dead_ || stream->pieces_.size() != 1 || ++stream->idle_ticks_ < kIdleTicks + 3) continue;
+    if (!stream->dead_ || stream->pieces_.size() != 1 || !stream->upcoming.empty()) continue;
+    if (++stream->idle_ticks_ < kIdleTicks + 3) continue;
     const auto piece = stream->pieces_.begin();
     const auto& header = *session::chunk_at(session_, piece->second.chunk);
     const auto* end = session::chunk_words(const_cast<session::ChunkHeader*>(&header)) + header.committed.load() / 8;

@@ -11,6 +11,7 @@
 #include <memray/types.h>
 #include <memray/unwinder.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -22,6 +23,33 @@
 namespace memray::collector {
 
 class Image;
+
+// An item with a time, out of its chunk.
+struct Item {
+  std::uint64_t head = 0;  // what it is, and its stamp
+  std::uint64_t words[3] = {};
+  SiteId site{};            // of an allocation
+  StackId stack, native_stack;
+  bool waits = false;  // the stacks are not known before its time has come, see Stream::changes
+};
+
+// Items are decoded some way ahead of their turn, so that what they will need is fetched from memory meanwhile.
+class Upcoming {
+ public:
+  static constexpr std::size_t kMost = 24;
+
+  bool empty() const { return first_ == end_; }
+  bool full() const { return end_ == kMost; }
+  Item& front() { return items_[first_]; }
+  void pop() { ++first_; }
+  void clear() { first_ = end_ = 0; }
+  Item& add() { return items_[end_++]; }
+
+ private:
+  std::array<Item, kMost> items_;
+  std::size_t first_ = 0;
+  std::size_t end_ = 0;
+};
 
 class Stream {
  public:
@@ -40,10 +68,10 @@ class Stream {
   // What the reader of the stream remembers.
   ThreadId id{};
   Image* owner = nullptr;
-  const std::uint64_t* ahead = nullptr;             // words before this one were looked at ahead of their time
+  Upcoming upcoming;
   std::vector<StackId> stacks[MEMRAY_STACK_KINDS];  // outermost first; each entry is the stack down to that depth
   std::vector<std::byte> definition;                // parts read so far
-  std::vector<std::uint64_t> changes;               // stack change items before the one that is next
+  std::vector<std::uint64_t> changes;               // stack change items that wait for the time of the next item
 
  private:
   friend class Streams;
