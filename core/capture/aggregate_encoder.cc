@@ -17,11 +17,12 @@ struct AggregateEncoder::State {
   SampleThinner samples;
   // Definitions only ever grow: their blocks are made once and written every time.
   DefinitionsWriter definitions_writer;
+  Compression compression{true};
   std::vector<ByteWriter> definition_blocks;
 
   void make_definition_blocks() {
     for (;;) {
-      BlockBuilder block(BlockKind::definitions, true);
+      BlockBuilder block(BlockKind::definitions, compression);
       definitions_writer.write(block);
       if (block.empty()) return;
       definition_blocks.push_back(block.finish());
@@ -48,7 +49,7 @@ void AggregateEncoder::write(const Metadata& known, const std::function<void(con
   BlockWriter out(true, emit);
   out.begin(metadata);
   for (const ByteWriter& block : s.definition_blocks) out.add(BlockKind::definitions, block.bytes());
-  BlockBuilder block(BlockKind::aggregates, true);
+  BlockBuilder block(BlockKind::aggregates, out.compression());
   write_aggregates(block, aggregates, s.definitions);
   out.add(BlockKind::aggregates, block.finish().bytes());
   out.add_samples(s.samples.samples());

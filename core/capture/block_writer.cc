@@ -27,7 +27,7 @@ void BlockWriter::add(BlockKind kind, std::span<const std::byte> block) {
 ByteWriter BlockWriter::metadata_block(BlockKind kind, const Metadata& metadata) {
   ByteWriter out;
   metadata_.write(out, metadata);
-  BlockBuilder block(kind, compress_);
+  BlockBuilder block(kind, compression_);
   block.add_section(SectionId::metadata, out.bytes());
   return block.finish();
 }
@@ -53,7 +53,7 @@ void BlockWriter::add_samples(std::span<const MemorySample> samples) {
   if (samples.empty()) return;
   ByteWriter out;
   write_samples(out, samples);
-  BlockBuilder block(BlockKind::samples, compress_);
+  BlockBuilder block(BlockKind::samples, compression_);
   block.add_section(SectionId::samples, out.bytes());
   out.clear();
   write_sample_details(out, samples);
@@ -65,7 +65,7 @@ void BlockWriter::finish(const Metadata& metadata) {
   Tail tail;
   if (blocks_ > kFewBlocks) {
     tail.index_offset = offset_;
-    BlockBuilder index(BlockKind::index, compress_);
+    BlockBuilder index(BlockKind::index, compression_);
     add_sections(index, SectionId::index, index_.bytes());
     write(BlockKind::index, index.finish().bytes());
   }

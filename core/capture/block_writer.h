@@ -14,9 +14,10 @@ namespace memray::format {
 
 class BlockWriter {
  public:
-  BlockWriter(bool compress, std::function<void(const Block&)> emit) : compress_(compress), emit_(std::move(emit)) {}
+  BlockWriter(bool compress, std::function<void(const Block&)> emit)
+      : compression_(compress), emit_(std::move(emit)) {}
 
-  bool compress() const { return compress_; }
+  Compression& compression() { return compression_; }
   std::uint64_t offset() const { return offset_; }
 
   void begin(const Metadata& metadata);
@@ -31,7 +32,7 @@ class BlockWriter {
   ByteWriter metadata_block(BlockKind kind, const Metadata& metadata);
   void write(BlockKind kind, std::span<const std::byte> bytes);
 
-  bool compress_;
+  Compression compression_;
   std::function<void(const Block&)> emit_;
   MetadataWriter metadata_;
   ByteWriter index_;

@@ -58,7 +58,7 @@ struct Interned {
   std::uint32_t append(std::uint64_t hash, const Value& value) {
     const auto number = static_cast<std::uint32_t>(values.size());
     values.push_back(value);
-    table.insert(hash, number, [&](std::uint32_t other) { return hash_of(values[other]); });
+    table.insert(hash, number);
     return number;
   }
   std::uint32_t add(const Value& value) {

@@ -46,7 +46,7 @@ struct Encoder::State {
 
   void write_definitions() {
     for (;;) {
-      BlockBuilder block(BlockKind::definitions, options.compress);
+      BlockBuilder block(BlockKind::definitions, out.compression());
       definitions_writer.write(block);
       if (block.empty()) return;
       out.add(BlockKind::definitions, block.finish().bytes());
@@ -55,14 +55,14 @@ struct Encoder::State {
 
   void write_events() {
     if (events.events() == 0) return;
-    BlockBuilder block(BlockKind::events, options.compress);
+    BlockBuilder block(BlockKind::events, out.compression());
     const EventsSummary summary = events.finish(block);
     out.add(BlockKind::events, block.finish(&summary).bytes());
   }
 
   void write_objects() {
     if (objects.size() == 0) return;
-    BlockBuilder block(BlockKind::objects, options.compress);
+    BlockBuilder block(BlockKind::objects, out.compression());
     block.add_section(SectionId::objects, objects.take().bytes());
     out.add(BlockKind::objects, block.finish().bytes());
   }
@@ -105,7 +105,7 @@ Encoder::~Encoder() = default;
 
 void Encoder::aggregates(const Aggregates& aggregates) {
   state_->flush();
-  BlockBuilder block(BlockKind::aggregates, state_->options.compress);
+  BlockBuilder block(BlockKind::aggregates, state_->out.compression());
   write_aggregates(block, aggregates, state_->definitions);
   state_->out.add(BlockKind::aggregates, block.finish().bytes());
 }

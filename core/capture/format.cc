@@ -9,10 +9,6 @@
 namespace memray::format {
 namespace {
 
-// Small sections are worth a closer look: it takes microseconds.
-constexpr std::size_t kSmall = std::size_t{128} << 10;
-constexpr int level_for(std::size_t size) { return size <= kSmall ? 12 : 1; }
-
 constexpr std::size_t kChecksumPosition = 12;  // in a block header
 
 struct FreeContext {
@@ -107,9 +103,8 @@ void BlockBuilder::add_section(SectionId id, std::span<const std::byte> raw) {
   entry.raw_size = static_cast<std::uint32_t>(raw.size());
   std::size_t stored = 0;
   std::byte* out = payload_.prepare(std::max(ZSTD_compressBound(raw.size()), raw.size()));
-  if (compress_) {
-    stored = ZSTD_compressCCtx(compressor(), out, ZSTD_compressBound(raw.size()), raw.data(), raw.size(),
-                               level_for(raw.size()));
+  if (const int level = compression_.level_for(raw.size()); level != 0) {
+    stored = ZSTD_compressCCtx(compressor(), out, ZSTD_compressBound(raw.size()), raw.data(), raw.size(), level);
     if (ZSTD_isError(stored) != 0 || stored >= raw.size()) stored = 0;
   }
   if (stored != 0) {

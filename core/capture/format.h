@@ -119,10 +119,32 @@ std::optional<BlockHeader> parse_block_header(std::span<const std::byte> bytes);
 // The size that a header claims to have in its first bytes; 0 if these are not a header's.
 std::size_t block_header_size(std::span<const std::byte> first_bytes);
 
+// How hard to try. The first sections of a capture get all that can be had: they are most of a small one, in which
+// each name and stack is seen once. What comes after them is much, and has to be done while a program waits.
+class Compression {
+ public:
+  explicit Compression(bool on) : on_(on) {}
+  // For a section of `size` bytes; 0: store it as it is.
+  int level_for(std::size_t size) {
+    if (!on_) return 0;
+    if (size <= best_left_) {
+      best_left_ -= size;
+      return kBest;
+    }
+    return size <= kSmall ? kGood : kQuick;
+  }
+
+ private:
+  static constexpr int kBest = 12, kGood = 3, kQuick = 1;  // levels of zstd
+  static constexpr std::size_t kSmall = std::size_t{64} << 10;
+  bool on_;
+  std::size_t best_left_ = std::size_t{512} << 10;  // bytes
+};
+
 // A block under construction. `add_section` compresses; `finish` yields the block's bytes, header first.
 class BlockBuilder {
  public:
-  BlockBuilder(BlockKind kind, bool compress) : kind_(kind), compress_(compress) {}
+  BlockBuilder(BlockKind kind, Compression& compression) : kind_(kind), compression_(compression) {}
   void add_section(SectionId id, std::span<const std::byte> raw);
   bool empty() const { return sections_.empty(); }
   std::size_t payload_size() const { return payload_.size(); }
@@ -130,7 +152,7 @@ class BlockBuilder {
 
  private:
   BlockKind kind_;
-  bool compress_;
+  Compression& compression_;
   std::vector<SectionEntry> sections_;
   ByteWriter payload_;
 };

@@ -1,5 +1,6 @@
 // From a value to its number, for tables whose values live in an array elsewhere: open addressing with linear probing
-// over slots of eight bytes, a number and 32 bits of hash to reject most wrong ones without a look at the values.
+// over slots of eight bytes, a number and 32 bits of hash: they reject most wrong ones without a look at the values, and
+// where the table grows they say where entries go.
 #pragma once
 
 #include <cstddef>
@@ -22,42 +23,38 @@ class InternTable {
   // The number for which `equal(number)` holds, or kNone.
   template <typename Equal>
   std::uint32_t find(std::uint64_t hash, Equal equal) const {
-    const std::uint32_t tag = tag_of(hash);
-    for (std::size_t i = hash & mask_;; i = (i + 1) & mask_) {
+    const auto wanted = static_cast<std::uint32_t>(hash);
+    for (std::size_t i = wanted & mask_;; i = (i + 1) & mask_) {
       const Slot& slot = slots_[i];
       if (slot.number == kNone) return kNone;
-      if (slot.tag == tag && equal(slot.number)) return slot.number;
+      if (slot.hash == wanted && equal(slot.number)) return slot.number;
     }
   }
 
-  // `number` must not be there yet. `hash_of(number)` must be able to name the hash of every number inserted.
-  template <typename HashOf>
-  void insert(std::uint64_t hash, std::uint32_t number, HashOf hash_of) {
-    if ((count_ + 1) * 2 > slots_.size()) grow(hash_of);
-    place(hash, number);
+  // `number` must not be there yet.
+  void insert(std::uint64_t hash, std::uint32_t number) {
+    if ((count_ + 1) * 2 > slots_.size()) grow();
+    place({number, static_cast<std::uint32_t>(hash)});
     ++count_;
   }
 
  private:
   struct Slot {
     std::uint32_t number = kNone;
-    std::uint32_t tag = 0;
+    std::uint32_t hash = 0;
   };
 
-  static std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
-
-  void place(std::uint64_t hash, std::uint32_t number) {
-    std::size_t i = hash & mask_;
+  void place(const Slot& slot) {
+    std::size_t i = slot.hash & mask_;
     while (slots_[i].number != kNone) i = (i + 1) & mask_;
-    slots_[i] = {number, tag_of(hash)};
+    slots_[i] = slot;
   }
 
-  template <typename HashOf>
-  void grow(HashOf hash_of) {
+  void grow() {
     const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots_.size() * 2));
     mask_ = slots_.size() - 1;
     for (const Slot& slot : old)
-      if (slot.number != kNone) place(hash_of(slot.number), slot.number);
+      if (slot.number != kNone) place(slot);
   }
 
   std::vector<Slot> slots_ = std::vector<Slot>(64);

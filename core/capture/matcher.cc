@@ -60,7 +60,7 @@ class Places {
     if (number == InternTable::kNone) {
       number = static_cast<std::uint32_t>(places_.size());
       places_.push_back(place);
-      table_.insert(hash, number, [&](std::uint32_t other) { return hash_of(places_[other]); });
+      table_.insert(hash, number);
     }
     return places_[number].sizes;
   }

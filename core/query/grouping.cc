@@ -48,7 +48,7 @@ SiteGroups groups_of_sites(const Definitions& definitions, const SnapshotOptions
     if (number == InternTable::kNone) {
       number = static_cast<std::uint32_t>(groups.size());
       groups.push_back({key.stack, key.native_stack, key.thread, key.allocator, 0, 0, key.size_class});
-      table.insert(hash, number, [&](std::uint32_t other) { return hash_of(key_of(groups[other])); });
+      table.insert(hash, number);
     }
     result.of_site[i] = number;
   }

@@ -56,6 +56,7 @@ std::vector<Piece> take_apart(std::string_view capture) {
 std::string put_together(const std::vector<Piece>& pieces, bool with_index) {
   ByteWriter out;
   ByteWriter index;
+  Compression none(false);
   out.raw(kSignature.data(), kSignature.size());
   out.u16(kMajor);
   out.u16(kMinor);
@@ -63,14 +64,14 @@ std::string put_together(const std::vector<Piece>& pieces, bool with_index) {
   Tail tail;
   for (const Piece& piece : pieces) {
     if (piece.kind == BlockKind::trailer && with_index) {
-      BlockBuilder block(BlockKind::index, false);
+      BlockBuilder block(BlockKind::index, none);
       block.add_section(SectionId::index, index.bytes());
       tail.index_offset = out.size();
       const ByteWriter bytes = block.finish();
       out.raw(bytes.bytes().data(), bytes.size());
       tail.trailer_offset = out.size();
     }
-    BlockBuilder block(piece.kind, false);
+    BlockBuilder block(piece.kind, none);
     for (const Section& section : piece.sections) block.add_section(section.id, as_bytes(section.bytes));
     const ByteWriter bytes = block.finish(piece.kind == BlockKind::events ? &piece.summary : nullptr);
     index.u64(out.size());
