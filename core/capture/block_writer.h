@@ -14,8 +14,7 @@ namespace memray::format {
 
 class BlockWriter {
  public:
-  BlockWriter(bool compress, std::function<void(const Block&)> emit)
-      : compression_(compress), emit_(std::move(emit)) {}
+  BlockWriter(bool compress, std::function<void(const Block&)> emit) : compression_(compress), emit_(std::move(emit)) {}
 
   Compression& compression() { return compression_; }
   std::uint64_t offset() const { return offset_; }

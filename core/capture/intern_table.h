@@ -1,6 +1,6 @@
 // From a value to its number, for tables whose values live in an array elsewhere: open addressing with linear probing
-// over slots of eight bytes, a number and 32 bits of hash: they reject most wrong ones without a look at the values, and
-// where the table grows they say where entries go.
+// over slots of eight bytes, a number and 32 bits of hash: they reject most wrong ones without a look at the values,
+// and where the table grows they say where entries go.
 #pragma once
 
 #include <cstddef>

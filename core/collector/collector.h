@@ -109,7 +109,7 @@ class Collector {
   Matcher matcher_;
   ThreadNames thread_names_;
   ObjectMatcher objects_;
-  std::unique_ptr<Encoder> encoder_;           // for sinks that take blocks
+  std::unique_ptr<Encoder> encoder_;        // for sinks that take blocks
   format::EventsWriter* writer_ = nullptr;  // its
   Streams streams_;
   std::deque<Image> images_;  // by number

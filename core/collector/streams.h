@@ -28,7 +28,7 @@ class Image;
 struct Item {
   std::uint64_t head = 0;  // what it is, and its stamp
   std::uint64_t words[3] = {};
-  SiteId site{};            // of an allocation
+  SiteId site{};  // of an allocation
   StackId stack, native_stack;
   bool waits = false;  // the stacks are not known before its time has come, see Stream::changes
 };
