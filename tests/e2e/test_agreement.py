@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+import page_data
 import profile_proto
 from model import Model
 from recording import record, run
@@ -99,6 +100,11 @@ class View:
 
     def transform(self, form, *options):
         return self.recording.report("transform", form, "-o", "-", *self.options, *options)
+
+    def page(self, report):
+        path = self.recording.path.with_name(f"{report}.html")
+        self.recording.report(report, "-f", "-o", path, *self.options)
+        return path.read_text()
 
     def by(self, key):
         """{key(stack, thread, allocator): (bytes, count)}; a stack is ((function, file, line), ...), innermost first."""
@@ -229,6 +235,63 @@ def test_openmetrics(view):
     assert values["memray_allocations_total", ()] == view.recording.trailer["allocations"]
     own = sum(value for (name, _), value in values.items() if name == "memray_function_own_bytes")
     assert own == view.bytes
+
+
+def totals_by_path(view):
+    """{path of frames, outermost first: (bytes, count) of all stacks that begin so}."""
+    sums = collections.defaultdict(lambda: [0, 0])
+    for stack, (size, count) in view.by(lambda stack, thread, allocator: stack).items():
+        path = tuple(reversed(stack))
+        for length in range(len(path) + 1):
+            sums[path[:length]][0] += size
+            sums[path[:length]][1] += count
+    return {path: tuple(sum_) for path, sum_ in sums.items()}
+
+
+def test_flamegraph(view):
+    """Every node; what is not there is too small to be seen."""
+    data = page_data.data_of(view.page("flamegraph"))
+    (root, _), *_ = nodes = page_data.paths_of(data)
+    reported = collections.defaultdict(lambda: [0, 0])
+    for path, (size, count) in nodes:
+        for length in range(1, len(path) + 1):
+            reported[path[1:length]][0] += size
+            reported[path[1:length]][1] += count
+    assert all(path[0] == root[0] for path, _ in nodes)
+    expected = totals_by_path(view)
+    small = view.bytes * data["tree"]["limit"] / 1e6 / 1e6
+    hidden = {path for path in expected if path not in reported}
+    assert {path: tuple(sum_) for path, sum_ in reported.items()} == {
+        path: sum_ for path, sum_ in expected.items() if path not in hidden
+    }
+    assert all(expected[path][0] <= small for path in hidden)
+
+
+def test_table(view):
+    data = page_data.data_of(view.page("table"))
+    rows, frames = data["rows"], page_data.frames_of(data)
+    columns = zip(*(page_data.unpack(rows[name]) for name in ("frame", "allocator", "bytes", "count")))
+    reported = collections.defaultdict(lambda: [0, 0])
+    for frame, allocator, size, count in columns:
+        reported[frames[frame], data["allocators"][allocator]][0] += size
+        reported[frames[frame], data["allocators"][allocator]][1] += count
+
+    def key(stack, thread, allocator):
+        return stack[0] if stack else ("<root>", "", 0), allocator
+
+    assert data["merged"] == 0
+    assert {key: tuple(sums) for key, sums in reported.items()} == view.by(key)
+
+
+def test_tree(view):
+    data = json.loads(view.recording.report("tree", "--json", "-b", "1000000", *view.options))
+    assert (data["total_bytes"], data["num_allocations"], data["smaller_stacks"]) == (view.bytes, view.count, 0)
+    paths, reported = {}, {}
+    for node in data["nodes"]:
+        frame = node["function"], node["file"], node["line"]
+        paths[node["id"]] = () if node["parent"] is None else (*paths[node["parent"]], frame)
+        reported[paths[node["id"]]] = node["bytes"], node["num_allocations"]
+    assert reported == totals_by_path(view)
 
 
 def test_diff(view, memray):

@@ -1,12 +1,12 @@
 """Pages of HTML without a browser: what is in them agrees with the other reports, and options do what they say."""
-import base64
 import json
 import os
-import re
 import subprocess
 import sys
 
 import pytest
+
+from page_data import data_of, unpack
 
 PROGRAM = """
 import json, threading
@@ -41,21 +41,6 @@ def page_of(memray, recorded, tmp_path):
         return page.read_text()
 
     return make
-
-
-def data_of(html):
-    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', html, re.S)[1])
-
-
-def unpack(text):
-    numbers, value, shift = [], 0, 0
-    for byte in base64.b64decode(text):
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            numbers.append(value)
-            value = shift = 0
-    return numbers
 
 
 def printed(memray, report, capture, *options):

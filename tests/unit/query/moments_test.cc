@@ -1,7 +1,9 @@
 // Live sets at moments and over time, of random programs whose every state was kept.
 
 #include <deque>
+#include <fstream>
 
+#include "capture/capture_state.h"
 #include "capture/columns.h"
 #include "random_program.h"
 
@@ -94,6 +96,33 @@ TEST_CASE("live sets at moments and in windows are those that were") {
     check(peak_within(capture, after(from), after(to), {merge}),
           model.groups(history.highest(after(from), after(to)), merge));
   }
+}
+
+// All events behind the window are overwritten once the capture is open: who looks at one of them notices.
+TEST_CASE("a window reads nothing behind its end") {
+  const auto seed = GENERATE(range(30u, 34u));
+  History history(seed, 3000);
+  const Capture capture = history.program.recording.finish(512);
+  const std::int64_t end = nanoseconds(history.program.recording.now()) / 1'000'000;
+  const Time from = after(end / 4);
+  const Time to = after(end / 2);
+  const auto& blocks = capture.state().events_blocks;
+  {
+    std::fstream file(capture.path(), std::ios::in | std::ios::out | std::ios::binary);
+    for (const format::BlockPlace& block : blocks) {
+      if (block.header.summary.first_time <= nanoseconds(to) + 1'000'000) continue;
+      file.seekp(static_cast<std::streamoff>(block.offset + block.header.header_size));
+      file << std::string(block.header.payload_size, '\0');
+    }
+  }
+  const Model& model = history.program.model;
+  check(live_at(capture, to), model.groups(history.live(to), true));
+  check(leaked_within(capture, from, to), model.groups(history.leaked(from, to), true));
+  check(peak_within(capture, from, to), model.groups(history.highest(from, to), true));
+  temporary_within(capture, 1, from, to);
+  REQUIRE(!capture.damage());
+  leaks(capture);
+  REQUIRE(capture.damage());
 }
 
 TEST_CASE("a window over everything is no window") {
