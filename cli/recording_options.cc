@@ -30,6 +30,8 @@ void check_conflicts(const RunOptions& options, const std::string& usage) {
     fail("--track-object-lifetimes keeps every object, and --aggregate only totals; choose one of them");
   if (!options.output.empty() && options.sink == "file" && !options.sink_arguments.empty())
     fail("an output file is named twice: with -o and with --sink=file:PATH");
+  if (options.track_objects && options.sink == "socket")
+    fail("--track-object-lifetimes is for captures that are files; --sink=socket does not send objects");
   if (options.track_objects && options.max_capture_size != 0)
     fail("--track-object-lifetimes keeps every object, so the capture cannot be kept below --max-capture-size");
   if (options.max_capture_size != 0 && options.sink != "file")
@@ -85,7 +87,9 @@ RecordingOptions::RecordingOptions(Command& command, RunOptions& options, const 
   unwinders_option_ = command.add_option("--unwinders", unwinders_, "What stacks are made of (default: python)")
                           ->option_text(" NAME,...");
   sink_option_ =
-      command.add_option("--sink", sink_, "Where the recording goes (default: file)")->option_text(" NAME[:ARGS]");
+      command
+          .add_option("--sink", sink_, "Where the recording goes: file, socket (for memray live), ... (default: file)")
+          ->option_text(" NAME[:ARGS]");
   command.add_flag("--aggregate", run_.aggregate,
                    "Keep totals by stack, at the peak and at the end, instead of every event");
   command.add_flag("--track-object-lifetimes", run_.track_objects,
@@ -117,6 +121,7 @@ void fill_request(RecordRequest& request, const RunOptions& options) {
   request.sink_config.max_bytes = options.max_capture_size;
   request.sink_config.force = options.force;
   request.sink_config.quiet = options.quiet;
+  request.wait_for_reader = options.live_remote;
   request.quiet = options.quiet;
 }
 

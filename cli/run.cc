@@ -137,8 +137,13 @@ int run_command(const Installation& installation, const Arguments& arguments) {
   std::string written_to;
   request.on_start = [&](const std::string& destination) {
     written_to = destination;
-    if (options->quiet || destination.empty()) return;
-    fmt::print("Writing profile results into {}\n", destination);
+    const std::string instructions = sink->instructions();
+    if (options->quiet || (destination.empty() && instructions.empty())) return;
+    if (instructions.empty()) {
+      fmt::print("Writing profile results into {}\n", destination);
+    } else {
+      fmt::print("{}", instructions);
+    }
     std::fflush(stdout);
   };
 
@@ -146,7 +151,9 @@ int run_command(const Installation& installation, const Arguments& arguments) {
   request.on_symbols = [&](double fraction) { fraction < 1 ? progress.update(fraction) : progress.clear(); };
 
   const RecordResult result = record(request);
-  std::signal(SIGPIPE, SIG_IGN);  // from here on whoever reads this may go; the exit code is the program's
+  std::signal(SIGPIPE, SIG_IGN);         // from here on whoever reads this may go; the exit code is the program's
+  if (result.status && !result.started)  // while waiting for a client
+    return result.ending.code == SIGINT ? static_cast<int>(kSuccess) : end_as(result.ending);
   if (!result.status) {
     tell((result.started ? "the recording ended early: " : "") + result.status.message());
     if (!result.started) return kFailure;

@@ -1,14 +1,13 @@
-// Folding renumbers allocations: those that live on become the first of the new file. What comes from the matcher has
-// the numbers of the whole recording, "original" ones; they are translated when they are written, and back when the
-// file is read for the next fold.
+// Folding renumbers allocations, see live_allocations.h; numbers are translated when they are written, and back when
+// the file is read for the next fold.
 #include <memray/bounded_encoder.h>
 
 #include <algorithm>
-#include <map>
 
 #include "capture/aggregates.h"
 #include "capture/capture_state.h"
 #include "capture/encoder.h"
+#include "capture/live_allocations.h"
 #include "capture/sample_thinner.h"
 
 namespace memray {
@@ -24,45 +23,11 @@ constexpr std::uint64_t kKept = 4;
 // Where what cannot be folded is large, a file may grow to so many times of what it was after the last time.
 constexpr std::uint64_t kGrowth = 2;
 
-struct Living {
-  SiteId site{};
-  ThreadId thread{};
-  Allocator allocator{};
-  std::uint32_t pieces = 1;
-  std::uint64_t address = 0;
-  std::uint64_t size = 0;
-  std::uint64_t left = 0;
-  Time time{};
-};
-
-// Where the numbers of a file come from.
-class Numbering {
- public:
-  Numbering() = default;
-  // A file that begins with the allocations `kept` and goes on with the one that originally was number `next`.
-  Numbering(std::vector<std::uint64_t> kept, std::uint64_t next) : originals_(std::move(kept)), next_(next) {
-    for (std::uint64_t i = 0; i < originals_.size(); ++i) numbers_[originals_[i]] = i;
-  }
-  std::uint64_t original(std::uint64_t number) const {
-    return number < originals_.size() ? originals_[number] : number - originals_.size() + next_;
-  }
-  std::uint64_t number(std::uint64_t original) {
-    if (original >= next_) return original - next_ + originals_.size();
-    const std::uint64_t* const found = numbers_.find(original);
-    return found ? *found : 0;
-  }
-
- private:
-  std::vector<std::uint64_t> originals_;
-  NumberMap<std::uint64_t> numbers_;
-  std::uint64_t next_ = 0;
-};
-
 }  // namespace
 
 struct BoundedEncoder::State {
   State(const Definitions& d, const Metadata& m, std::uint64_t max, Emit emit)
-      : definitions(d), metadata(m), max_bytes(max), folded(d), threshold(max / kFull) {
+      : definitions(d), metadata(m), max_bytes(max), folded(d), live(d), threshold(max / kFull) {
     begin(std::move(emit));
   }
 
@@ -72,10 +37,9 @@ struct BoundedEncoder::State {
   std::unique_ptr<Encoder> encoder;
   SampleThinner samples;
 
-  Numbering numbering;                   // of the file
-  Aggregator folded;                     // all events that are not in the file any more
-  std::map<std::uint64_t, Living> live;  // after these, by original number
-  std::uint64_t next_original = 0;
+  Numbering numbering;         // of the file
+  Aggregator folded;           // all events that are not in the file any more
+  LiveAllocations live;        // after these
   std::uint64_t restated = 0;  // events at the start of the file that are about `live`
   std::uint64_t threshold;
 
@@ -91,80 +55,16 @@ struct BoundedEncoder::State {
     encoder->events({&event, 1});
   }
 
-  bool of_process(const Living& living, std::uint32_t process) const {
-    const ThreadId thread = definitions.site(living.site).thread;
-    return thread != kMergedThreads && index(definitions.thread(thread).process) == process;
-  }
-
   void fold(const Event& event) {
     folded.add({&event, 1});
+    live.add({&event, 1});
     metadata.events_from = std::max(metadata.events_from, event.time);
-    switch (event.kind) {
-      case Event::Kind::allocation:
-        live[event.number] = {event.site,    event.thread, event.allocator, 1,
-                              event.address, event.size,   event.size,      event.time};
-        next_original = event.number + 1;
-        break;
-      case Event::Kind::deallocation:
-        live.erase(event.number);
-        break;
-      case Event::Kind::partial_deallocation:
-        live[event.number].left -= event.size;
-        live[event.number].pieces = event.pieces;
-        break;
-      case Event::Kind::unknown_deallocation:
-        break;
-      case Event::Kind::process_exec:
-      case Event::Kind::process_exit:
-        std::erase_if(live, [&](const auto& entry) { return of_process(entry.second, event.index); });
-        break;
-    }
-  }
-
-  // What was folded, without what the file says once more.
-  Aggregates folded_away() const {
-    Aggregates a = folded.aggregates();
-    a.live.clear();
-    a.restated_events = restated;
-    a.totals.events -= restated;
-    for (const auto& [number, living] : live) {
-      SiteTotal& site = a.allocated[index(living.site)];
-      site.count -= 1;
-      site.bytes -= living.size;
-      a.totals.allocations -= 1;
-      a.totals.allocated_bytes -= living.size;
-      if (definitions.site(living.site).fixed_size) continue;
-      const auto size = a.varying_sizes.find(living.size);
-      if (--size->second == 0) a.varying_sizes.erase(size);
-    }
-    return a;
   }
 
   void restate() {
-    std::vector<std::uint64_t> kept;
-    restated = 0;
-    for (const auto& [number, living] : live) {
-      kept.push_back(number);
-      restated += living.left == living.size ? 1 : 2;
-    }
-    numbering = Numbering(std::move(kept), next_original);
-    encoder->aggregates(folded_away());
-    for (const auto& [number, living] : live) {
-      Event event;
-      event.allocator = living.allocator;
-      event.thread = living.thread;
-      event.site = living.site;
-      event.number = number;
-      event.address = living.address;
-      event.size = living.size;
-      event.time = living.time;
-      write(event);
-      if (living.left == living.size) continue;
-      event.kind = Event::Kind::partial_deallocation;
-      event.size = living.size - living.left;
-      event.pieces = living.pieces;
-      write(event);
-    }
+    auto restatement = live.restate(folded.aggregates(), *encoder);
+    numbering = std::move(restatement.numbering);
+    restated = restatement.events;
   }
 
   // How many events of the file are to be folded: whole blocks, so that a quarter of the limit is left.

@@ -10,7 +10,7 @@ std::vector<std::string> reservations(const Metadata& metadata) {
   if (metadata.events_from > Time{})
     result.push_back("the peak, leaks and totals are of the whole recording, but what happened in the first " +
                      std::to_string(nanoseconds(metadata.events_from) / 1'000'000) +
-                     " ms was added up to keep the capture small: reports over time begin there");
+                     " ms was added up, not kept one by one: reports over time begin there");
   return result;
 }
 

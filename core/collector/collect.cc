@@ -63,6 +63,7 @@ class Service {
     for (bool over = false; !over; pump.step()) {
       wait(pump.wait());
       answer();
+      if (request_.record.sink->ready()) control.ready.store(1, std::memory_order_release);
       if (request_.leave && Clock::now() >= end) leave();
       const bool left = control.left.load(std::memory_order_acquire) != 0;
       if (owes_finish_ || (left && control.records_itself == 0)) {

@@ -158,6 +158,19 @@ Ending collect(collector::Collector& collector, pid_t pid, std::chrono::millisec
   return ending_of(status);
 }
 
+// False if the held child was killed meanwhile, as by Ctrl-C, which reaches it too.
+bool wait_for_reader(Sink& sink, pid_t pid, Status& status) {
+  using namespace std::chrono_literals;
+  for (;;) {
+    status = sink.tick();
+    if (!status.ok() || sink.ready()) return true;
+    siginfo_t ended{};
+    if (waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid != 0)
+      return false;
+    std::this_thread::sleep_for(10ms);
+  }
+}
+
 void replace_pid(std::string& text, pid_t pid) {
   for (auto at = text.find("%p"); at != text.npos; at = text.find("%p", at)) text.replace(at, 2, std::to_string(pid));
 }
@@ -202,6 +215,19 @@ RecordResult record(const RecordRequest& request) try {
   collector.on_warning = collector::warn;
   collector.on_progress = request.on_symbols;
   collector.expect_program(request.executable);
+  if (request.wait_for_reader) {
+    Status status;
+    const bool there = wait_for_reader(*request.sink, pid, status);
+    if (!there || !status.ok()) {
+      const Status discarded = request.sink->finish(collector.metadata(), true);
+      if (there) return abandon(status.message());
+      int wait_status = 0;
+      waitpid(pid, &wait_status, 0);
+      RecordResult interrupted;
+      interrupted.ending = ending_of(wait_status);
+      return interrupted;
+    }
+  }
   if (write(go.write_end(), "g", 1) != 1) return abandon("cannot start the program");
   int exec_error = 0;
   if (read(failure.read_end(), &exec_error, sizeof exec_error) == sizeof exec_error) {

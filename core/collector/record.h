@@ -34,7 +34,8 @@ struct RecordRequest {
   bool follow_fork = false;    // record child processes too, into the same capture
 
   Sink* sink = nullptr;
-  SinkConfig sink_config;  // in `output`, "%p" stands for the program's pid
+  SinkConfig sink_config;        // in `output`, "%p" stands for the program's pid
+  bool wait_for_reader = false;  // the program starts when the sink is `ready`
   bool quiet = false;
 
   // Called now and then, with a fraction in [0, 1], while symbols are looked up after the program has ended.
@@ -45,7 +46,8 @@ struct RecordRequest {
 
 struct RecordResult {
   Ending ending;
-  // Not ok: the program was never started (`started` false), or the recording ended early (true).
+  // Not ok: the program was never started (`started` false), or the recording ended early (true). If it is ok and
+  // nothing was started, a signal has ended the waiting for a reader: `ending` says which.
   Status status;
   bool started = false;
   Totals totals;

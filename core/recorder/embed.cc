@@ -217,6 +217,12 @@ void embed_ignore(int on) { ignore_thread(on != 0); }
 void embed_describe(const char* key, const char* value) {
   if (embed_is_recording()) describe(key, value);
 }
+int embed_ready() {
+  Locked locked;
+  forget_parent();
+  if (embedded.phase == Phase::closed || !session::collector_lives(*embedded.control)) return -1;
+  return embedded.control->ready.load(std::memory_order_acquire) != 0;
+}
 
 }  // namespace
 
@@ -250,4 +256,5 @@ extern "C" __attribute__((visibility("default"))) const memray_embed memray_embe
     memray::recorder::embed_stop,   memray::recorder::embed_is_recording,
     memray::recorder::embed_flush,  memray::recorder::embed_reset_peak,
     memray::recorder::embed_ignore, memray::recorder::embed_describe,
+    memray::recorder::embed_ready,
 };

@@ -194,6 +194,8 @@ struct Control {
   std::uint32_t attached;           // memray attach has made the program join; `target_pid` is then its number here
   std::atomic<std::uint32_t> left;  // the program has taken the recorder out of its way and maps this no more
 
+  std::atomic<std::uint32_t> ready;  // somebody takes the recording, see Sink::ready
+
   // Requests: the program raises `requested`, the collector raises `answered`, a futex word, when it has obeyed.
   Request request;
   std::atomic<std::uint32_t> requested;

@@ -66,6 +66,10 @@ struct memray_embed {
 
   /* "key: value" for the capture's metadata, while recording. */
   void (*describe)(const char* key, const char* value);
+
+  /* Whether somebody takes the recording that is open: always, where it goes into a file; with --sink=socket, from the
+   * moment at which the first client is there. -1 if there is no recording or its collector has ended. */
+  int (*ready)(void);
 };
 
 #ifdef __cplusplus

@@ -55,6 +55,13 @@ class Sink {
   // Where the recording goes, for the line that `memray run` prints ("capture.bin", "127.0.0.1:4242"); "" if nowhere.
   virtual std::string destination() const = 0;
 
+  // What the user has to know to get at the recording, in whole lines, in the place of that line; "" if nothing.
+  virtual std::string instructions() const { return {}; }
+
+  // Whether somebody is there to take the recording. Asked between `open` and the start of the program, with a `tick`
+  // before each time, for users who want the program to wait until it is so.
+  virtual bool ready() const { return true; }
+
   virtual Status write(const Block&) { return {}; }
 
   // For `Input::events`. What is known of the recording: called before the first events, and again when something more
