@@ -63,7 +63,11 @@ def test_long_options_may_be_abbreviated(memray):
     "options",
     [
         ["--live"],
-        ["--live-remote"],
+        ["--live-port=4242"],
+        ["--live-port=no", "--live-remote"],
+        ["--live-remote", "--aggregate"],
+        ["--live-remote", "-o", "a"],
+        ["--live-remote", "--sink=null"],
         ["--hooks=plt,preload"],
         ["--hooks=plt,plt"],
         ["--hooks="],
