@@ -8,27 +8,28 @@
 #include "source_excerpt.h"
 #include "tree_view.h"
 
-#include <curses.h>
+#include "terminal.h"
+
 #include <fmt/format.h>
 #include <memray/text.h>
 
-#include <langinfo.h>
 #include <algorithm>
-#include <clocale>
-#include <cstring>
-#include <optional>
 
 namespace memray::tree {
+
+using terminal::Area;
+using terminal::Colour;
+using terminal::colour_of;
+using terminal::kControlC;
+using terminal::kEscape;
+using terminal::rule;
 
 namespace {
 
 constexpr int kWide = 110;  // columns from which details stand beside the tree
 constexpr int kDetailLines = 9;
-constexpr int kEscape = 27;
-constexpr int kControlC = 3;
-constexpr int kBackspace = 127;
 
-enum Colour : short { kPlain = 0, kHuge = 1, kLarge = 2, kMedium = 3, kQuiet = 4, kAccent = 5 };
+attr_t colour(Colour c) { return terminal::attributes(c); }
 
 constexpr std::string_view kKeys = "q quit  ? help  ↑↓ move  → ← unfold, fold  e to branch  / search  i u filters";
 
@@ -49,79 +50,11 @@ constexpr std::string_view kHelp[] = {
     "Sizes are of a call and all that it made in turn. Any key goes on.",
 };
 
-class Curses {
- public:
-  Curses() {
-    std::setlocale(LC_ALL, "");
-    if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");
-    set_escdelay(25);
-    initscr();
-    raw();  // Ctrl-C quits as q does, so the terminal is always put in order
-    noecho();
-    keypad(stdscr, true);
-    curs_set(0);
-    mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, nullptr);
-    mouseinterval(0);
-    if (!has_colors()) return;
-    start_color();
-    use_default_colors();
-    init_pair(kHuge, COLOR_RED, -1);
-    init_pair(kLarge, COLOR_YELLOW, -1);
-    init_pair(kMedium, COLOR_GREEN, -1);
-    init_pair(kQuiet, COLOR_BLUE, -1);
-    init_pair(kAccent, COLOR_CYAN, -1);
-  }
-  ~Curses() { endwin(); }
-  Curses(const Curses&) = delete;
-  Curses& operator=(const Curses&) = delete;
-};
-
-attr_t colour(Colour c) { return has_colors() ? static_cast<attr_t>(COLOR_PAIR(c)) : A_NORMAL; }
-
-// Text in a rectangle of the screen, cut at its right edge.
-struct Area {
-  int top, left, height, width;
-
-  void put(int row, int column, std::string_view text, attr_t attributes = A_NORMAL) const {
-    if (row < 0 || row >= height || column < 0 || column >= width) return;
-    const std::string shown = shorten_end(text, static_cast<std::size_t>(width - column));
-    attron(attributes);
-    mvaddnstr(top + row, left + column, shown.data(), static_cast<int>(shown.size()));
-    attroff(attributes);
-  }
-  void fill(int row, attr_t attributes) const {
-    if (row >= 0 && row < height) mvchgat(top + row, left, width, attributes, 0, nullptr);
-  }
-
- private:
-  static std::string shorten_end(std::string_view text, std::size_t columns) {
-    std::size_t end = 0;
-    while (end < text.size()) {
-      std::size_t next = end + 1;
-      while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xc0) == 0x80) ++next;
-      if (columns-- == 0) break;
-      end = next;
-    }
-    return std::string(text.substr(0, end));
-  }
-};
-
-Colour colour_of(std::uint64_t part, std::uint64_t whole) {
-  const double share = whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-  return share > 0.60 ? kHuge : share > 0.20 ? kLarge : share > 0.05 ? kMedium : kPlain;
-}
-
 std::string count_text(std::uint64_t count) { return fmt::format("{} allocation{}", count, count == 1 ? "" : "s"); }
 
 std::string place_text(const DisplayFrame& frame) {
   if (frame.file.empty()) return {};
   return frame.line == 0 ? printable(frame.file) : fmt::format("{}:{}", printable(frame.file), frame.line);
-}
-
-std::string rule(int width) {
-  std::string line;
-  for (int i = 0; i < width; ++i) line += "─";
-  return line;
 }
 
 class Screen {
@@ -173,7 +106,7 @@ class Screen {
     const int column = static_cast<int>(text_width(left)) + 3;
     if (column < COLS) {
       line.put(0, column, shorten_middle(printable(heading_.command), static_cast<std::size_t>(COLS - column)),
-               colour(kAccent));
+               colour(Colour::accent));
     }
   }
 
@@ -191,7 +124,7 @@ class Screen {
     const Node& node = tree_[row.node];
     const bool here = index == view_.cursor();
     const attr_t base = here ? A_REVERSE : A_NORMAL;
-    if (here) area.put(line, 0, std::string(static_cast<std::size_t>(area.width), ' '), base);
+    if (here) area.put_row(line, {}, base);
     area.put(line, 0,
              fmt::format("{} {}", pad_left(size_text(node.bytes), 9),
                          pad_left(percent_text(node.bytes, tree_.root().bytes), 7)),
@@ -199,7 +132,7 @@ class Screen {
     const int indent = static_cast<int>(row.depth) - shift_;
     if (indent < 0) area.put(line, 18, "‹", base);
     int column = 19 + std::max(indent, 0) * 2;
-    area.put(line, column, row.expanded ? "▾" : row.expandable ? "▸" : "·", base | colour(kAccent));
+    area.put(line, column, row.expanded ? "▾" : row.expandable ? "▸" : "·", base | colour(Colour::accent));
     column += 2;
     const std::string name = name_of(row.node);
     const auto room = static_cast<std::size_t>(std::max(area.width - column, 0));
@@ -207,7 +140,7 @@ class Screen {
     column += static_cast<int>(std::min(text_width(name), room)) + 2;
     const std::string place = place_text(node.frame);
     if (area.width - column > 6) {
-      area.put(line, column, shorten_path(place, static_cast<std::size_t>(area.width - column)), base | colour(kQuiet));
+      area.put(line, column, shorten_path(place, static_cast<std::size_t>(area.width - column)), base | colour(Colour::quiet));
     }
   }
 
@@ -221,11 +154,11 @@ class Screen {
     if (area.height < 3) return;
     const NodeId id = view_.current().node;
     const Node& node = tree_[id];
-    if (area.left == 0) area.put(0, 0, rule(area.width), colour(kQuiet));
+    if (area.left == 0) area.put(0, 0, rule(area.width), colour(Colour::quiet));
     int line = area.left == 0 ? 1 : 0;
     area.put(line++, 0, name_of(id), A_BOLD);
     if (const std::string place = place_text(node.frame); !place.empty()) {
-      area.put(line++, 0, shorten_path(place, static_cast<std::size_t>(area.width)), colour(kQuiet));
+      area.put(line++, 0, shorten_path(place, static_cast<std::size_t>(area.width)), colour(Colour::quiet));
     }
     area.put(
         line++, 0,
@@ -236,7 +169,7 @@ class Screen {
                                                    static_cast<std::uint32_t>(std::max(area.height - line, 0)))) {
       const bool here = source.number == node.frame.line;
       area.put(line++, 0, fmt::format("{}{:>5} {}", here ? "▶" : " ", source.number, source.text),
-               here ? A_BOLD | colour(kAccent) : A_NORMAL);
+               here ? A_BOLD | colour(Colour::accent) : A_NORMAL);
     }
   }
 
@@ -246,7 +179,7 @@ class Screen {
     std::string state;
     if (view_.hides_imports()) state += " [imports hidden]";
     if (view_.shows_dull()) state += " [all frames]";
-    line.put(0, 0, std::string(kKeys) + state, colour(kQuiet));
+    line.put(0, 0, std::string(kKeys) + state, colour(Colour::quiet));
   }
 
   void show_help() {
@@ -323,22 +256,7 @@ class Screen {
   }
 
   void search() {
-    std::string text;
-    for (;;) {
-      const Area line{LINES - 1, 0, 1, COLS};
-      line.put(0, 0, std::string(static_cast<std::size_t>(COLS), ' '));
-      line.put(0, 0, "/" + text, A_BOLD);
-      refresh();
-      const int key = getch();
-      if (key == kEscape || key == kControlC || key == ERR) return;
-      if (key == '\n' || key == '\r' || key == KEY_ENTER) break;
-      if (key == KEY_BACKSPACE || key == kBackspace || key == '\b') {
-        if (!text.empty()) text.pop_back();
-      } else if (key >= ' ' && key < 256) {
-        text += static_cast<char>(key);
-      }
-    }
-    if (!text.empty()) wanted_ = text;
+    if (std::string text = terminal::read_line("/"); !text.empty()) wanted_ = std::move(text);
     find_next();
   }
 
@@ -358,7 +276,7 @@ class Screen {
 }  // namespace
 
 void browse(const CallTree& tree, const Heading& heading) {
-  const Curses curses;
+  const terminal::Curses curses(terminal::Curses::Signals::as_keys);  // Ctrl-C quits as q does
   Screen(tree, heading).run();
 }
 
