@@ -6,6 +6,22 @@
 
 namespace memray {
 
+// The peak of `before` stands as the first record.
+Aggregator::Aggregator(const Definitions& definitions, const Aggregates& before)
+    : definitions_(definitions),
+      kept_(before.kept),
+      varying_sizes_(before.varying_sizes),
+      totals_(before.totals),
+      unknown_deallocations_(before.unknown_deallocations),
+      record_(1),
+      peak_time_(before.peak_time),
+      end_(before.end) {
+  sites_.resize(std::max(before.peak.size(), before.allocated.size()));
+  for (SiteState& site : sites_) site.record = record_;
+  for (std::size_t i = 0; i < before.peak.size(); ++i) sites_[i].peak = before.peak[i];
+  for (std::size_t i = 0; i < before.allocated.size(); ++i) sites_[i].allocated = before.allocated[i];
+}
+
 void Aggregator::add(std::span<const Event> events) {
   if (sites_.size() < definitions_.sites()) sites_.resize(definitions_.sites());
   for (const Event& event : events) add(event);
@@ -105,12 +121,22 @@ Aggregates Aggregator::aggregates() const {
   result.end = end_;
   result.kept = kept_;
   result.varying_sizes = varying_sizes_;
-  for (const SiteState& site : sites_) {
-    result.live.push_back(site.live);
-    result.peak.push_back(at_peak(site));
-    result.allocated.push_back(site.allocated);
-  }
+  result.live = live();
+  result.peak = peak();
+  for (const SiteState& site : sites_) result.allocated.push_back(site.allocated);
   return result;
+}
+
+SiteTotals Aggregator::live() const {
+  SiteTotals totals;
+  for (const SiteState& site : sites_) totals.push_back(site.live);
+  return totals;
+}
+
+SiteTotals Aggregator::peak() const {
+  SiteTotals totals;
+  for (const SiteState& site : sites_) totals.push_back(at_peak(site));
+  return totals;
 }
 
 }  // namespace memray

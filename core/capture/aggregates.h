@@ -34,10 +34,19 @@ struct Aggregates {
 class Aggregator {
  public:
   explicit Aggregator(const Definitions& definitions) : definitions_(definitions) {}
+  // Goes on from these; what was live then comes as events, as in a file.
+  Aggregator(const Definitions& definitions, const Aggregates& before);
 
   void add(std::span<const Event> events);
 
   Aggregates aggregates() const;
+  SiteTotals live() const;
+  SiteTotals peak() const;
+  const SiteTotals& kept() const { return kept_; }
+  const Totals& totals() const { return totals_; }
+  std::uint64_t live_bytes() const { return live_bytes_; }
+  Time peak_time() const { return peak_time_; }
+  Time end() const { return end_; }
   std::uint64_t events() const { return totals_.events; }
 
  private:

@@ -108,12 +108,15 @@ File::File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOE
   size_ = static_cast<std::uint64_t>(info.st_size);
 }
 
-File::~File() { ::close(fd_); }
+File::~File() {
+  if (fd_ >= 0) ::close(fd_);
+}
 
 std::span<const std::byte> File::read(std::uint64_t offset, std::size_t count, ByteWriter& buffer) const {
   buffer.clear();
   if (offset >= size_) return {};
   count = static_cast<std::size_t>(std::min<std::uint64_t>(count, size_ - offset));
+  if (fd_ < 0) return memory_.subspan(offset, count);
   std::byte* const out = buffer.prepare(count);
   std::size_t done = 0;
   while (done < count) {

@@ -201,6 +201,7 @@ bool Capture::State::read_events(const BlockPlace& block, Columns columns, Event
 }
 
 Capture::Capture(const std::string& path) : state_(std::make_unique<State>(path)) { state_->open(); }
+Capture::Capture(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Capture::~Capture() = default;
 Capture::Capture(Capture&&) noexcept = default;
 Capture& Capture::operator=(Capture&&) noexcept = default;

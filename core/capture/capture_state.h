@@ -17,6 +17,7 @@ namespace memray {
 
 struct Capture::State {
   explicit State(std::string p) : path(std::move(p)), file(path) {}
+  State() : file(std::span<const std::byte>{}) {}
 
   std::string path;
   format::File file;

@@ -4,8 +4,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <span>
 #include <string>
+
+#include "live/live_state.h"
 
 namespace memray::fuzz {
 namespace {
@@ -50,9 +54,25 @@ void look_at(const Capture& capture, const Snapshot& snapshot) {
   diff(capture, snapshot, capture, snapshot);
 }
 
+// The same bytes as a stream, in pieces.
+void watch(std::string_view bytes) {
+  live::LiveState state;
+  const std::size_t piece = 1 + bytes.size() % 997;
+  ask([&] {
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(piece, bytes.size())))
+      state.feed(std::as_bytes(std::span(bytes.substr(0, piece))));
+  });
+  if (state.capture() == nullptr) return;
+  for (const live::View view : {live::View::current, live::View::peak, live::View::leaked})
+    look_at(*state.capture(), state.snapshot({view, {}, false}));
+  for (const Time time : state.moments()) state.snapshot({live::View::current, time});
+  state.save({}, [](std::span<const std::byte>) {});
+}
+
 }  // namespace
 
 void ask_everything(std::string_view bytes) {
+  watch(bytes);
   const File file(bytes);
   ask([&] {
     const Capture capture(file.path());

@@ -139,6 +139,7 @@ class Capture {
 
   struct State;  // core's own queries look into it
   State& state() const;
+  explicit Capture(std::unique_ptr<State> state);  // of what comes in pieces, while it comes
 
  private:
   std::unique_ptr<State> state_;
