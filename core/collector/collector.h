@@ -81,10 +81,11 @@ class Collector {
   bool decode(Stream& stream);
   void decode_chunk(Stream& stream);
   void change_stack(Stream& stream, const std::uint64_t* words);
-  void prepare_waiting(Stream& stream, Item& item);
+  void apply_waiting_changes(Stream& stream);
+  void stop_waiting(Stream& stream, Item& item);
   void run(Stream& stream, std::uint64_t until);
-  void write_allocation(Stream& stream, const Item& item, ProcessMemory& memory);
-  void write_deallocation(Stream& stream, const Item& item, ProcessMemory& memory);
+  void write_allocation(const Stream& stream, const Item& item, ProcessMemory& memory);
+  void write_deallocation(const Stream& stream, const Item& item, ProcessMemory& memory);
   void note_time(std::uint64_t stamp);
   RawAllocation raw_allocation(const Stream& stream, const Item& item);
   RawDeallocation raw_deallocation(const Stream& stream, const Item& item);

@@ -12,6 +12,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstring>
+#include <tuple>
 
 namespace memray::collector {
 
@@ -39,6 +42,8 @@ constexpr auto kWords = [] {
   words[session::kUnmapping] = 3;
   return words;
 }();
+
+constexpr std::ptrdiff_t kLongest = 1 + std::tuple_size_v<decltype(Item::words)>;
 
 constexpr std::size_t stack_words(std::uint64_t head) { return 1 + (head >> 40); }
 
@@ -87,56 +92,46 @@ bool Collector::decode(Stream& stream) {
   return !stream.upcoming.empty();
 }
 
+// One branch an item, whether it is a change of the stack: that of allocations from deallocations is guessed wrong too
+// often to be taken here as well as in `run`.
 void Collector::decode_chunk(Stream& stream) {
-  Image& image = *stream.owner;
-  const LiveTable& heap = matcher_.memory(image.process()).heap;
-  RawAllocation allocation;
-  allocation.process = image.process();
-  allocation.thread = stream.id;
-  allocation.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
-  allocation.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
-  const std::size_t readable = stream.readable();
-  const std::uint64_t* const words = stream.words();
-  std::size_t at = 0;
-  while (at < readable && !stream.upcoming.full()) {
-    const std::uint64_t head = words[at];
-    const std::size_t size = size_of(head);
-    if (size == 0 || size > readable - at) [[unlikely]] {
+  const bool steady = stream.owner->steady();
+  if (steady && !stream.changes.empty()) apply_waiting_changes(stream);
+  const LiveTable& heap = matcher_.memory(stream.owner->process()).heap;
+  const std::uint64_t* at = stream.words();
+  const std::uint64_t* const end = at + stream.readable();
+  StackId stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
+  StackId native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
+  while (at < end && !stream.upcoming.full()) {
+    const std::size_t size = size_of(*at);
+    if (size == 0 || size > static_cast<std::size_t>(end - at)) [[unlikely]] {
       damaged_ = true;
-      at = readable;
+      at = end;
       break;
     }
-    const std::uint8_t family = family_of(head);
-    if (family == session::kStack) {
-      if (image.steady()) [[likely]] {
-        change_stack(stream, words + at);
-        allocation.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
-        allocation.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
-      } else {
-        stream.changes.insert(stream.changes.end(), words + at, words + at + size);
-      }
+    if (family_of(*at) != session::kStack) {
+      Item& item = stream.upcoming.add();
+      const std::size_t copied = end - at >= kLongest ? kLongest : size;
+      std::memcpy(&item, at, copied * sizeof *at);
+      item.stack = stack;
+      item.native_stack = native_stack;
+      heap.prefetch(item.words[0]);
       at += size;
-      continue;
-    }
-    Item& item = stream.upcoming.add();
-    item.head = head;
-    for (std::size_t i = 1; i < size; ++i) item.words[i - 1] = words[at + i];
-    item.stack = allocation.stack;
-    item.native_stack = allocation.native_stack;
-    item.waits = !image.steady();
-    at += size;
-    if (item.waits) [[unlikely]]
+      if (steady) [[likely]]
+        continue;
+      stream.waiting = true;
       break;
-    if (family == session::kAllocation) {
-      allocation.allocator = allocator_of(head);
-      allocation.size = item.words[1];
-      item.site = matcher_.site_of(allocation);
-      heap.prefetch(item.words[0]);
-    } else if (family == session::kDeallocation) {
-      heap.prefetch(item.words[0]);
     }
+    if (steady) [[likely]] {
+      change_stack(stream, at);
+      stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
+      native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
+    } else {
+      stream.changes.insert(stream.changes.end(), at, at + size);
+    }
+    at += size;
   }
-  stream.consume(at);
+  stream.consume(static_cast<std::size_t>(at - stream.words()));
 }
 
 // A frame of memray's own takes its place in the stack that changes are relative to, but not in the one recorded.
@@ -155,15 +150,19 @@ void Collector::change_stack(Stream& stream, const std::uint64_t* words) {
   for (std::size_t i = 0; i < count; ++i) stack[keep + i] = below = stream.owner->push(kind, below, words[1 + i]);
 }
 
-// Its time has come.
-void Collector::prepare_waiting(Stream& stream, Item& item) {
-  stream.owner->advance(stamp_of(item.head));
+void Collector::apply_waiting_changes(Stream& stream) {
   for (std::size_t i = 0; i < stream.changes.size(); i += stack_words(stream.changes[i]))
     change_stack(stream, &stream.changes[i]);
   stream.changes.clear();
+}
+
+// Its time has come.
+void Collector::stop_waiting(Stream& stream, Item& item) {
+  stream.waiting = false;
+  stream.owner->advance(stamp_of(item.head));
+  apply_waiting_changes(stream);
   item.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
   item.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
-  if (family_of(item.head) == session::kAllocation) item.site = matcher_.site_of(raw_allocation(stream, item));
 }
 
 // The stream's items up to the time `until`. There is one.
@@ -178,8 +177,8 @@ void Collector::run(Stream& stream, std::uint64_t until) {
     Item& item = stream.upcoming.front();
     const std::uint64_t stamp = stamp_of(item.head);
     if (stamp > until) return;
-    if (item.waits) [[unlikely]]
-      prepare_waiting(stream, item);
+    if (stream.waiting) [[unlikely]]
+      stop_waiting(stream, item);
     const std::uint8_t family = family_of(item.head);
     if (writer_ && family == session::kAllocation) {
       write_allocation(stream, item, memory);
@@ -193,18 +192,25 @@ void Collector::run(Stream& stream, std::uint64_t until) {
   } while (has_item(stream));
 }
 
-inline void Collector::write_allocation(Stream& stream, const Item& item, ProcessMemory& memory) {
+inline void Collector::write_allocation(const Stream& stream, const Item& item, ProcessMemory& memory) {
+  RawAllocation allocation;
+  allocation.thread = stream.id;
+  allocation.allocator = allocator_of(item.head);
+  allocation.stack = item.stack;
+  allocation.native_stack = item.native_stack;
+  allocation.size = item.words[1];
+  const SiteId site = matcher_.site_of(allocation);
+  const std::uint64_t address = item.words[0];
   const std::uint64_t stamp = stamp_of(item.head);
-  const auto [address, size, unused] = item.words;
-  if (!matcher_.begin_block(memory, address, size, item.site, stamp)) [[unlikely]] {
+  if (!matcher_.begin_block(memory, address, allocation.size, site, stamp)) [[unlikely]] {
     match(stream, item);
     return hand_over();
   }
   note_time(stamp);
-  writer_->allocation(item.site, matcher_.has_fixed_size(item.site), stream.id, size, address);
+  writer_->allocation(site, matcher_.has_fixed_size(site), stream.id, allocation.size, address);
 }
 
-inline void Collector::write_deallocation(Stream& stream, const Item& item, ProcessMemory& memory) {
+inline void Collector::write_deallocation(const Stream& stream, const Item& item, ProcessMemory& memory) {
   const std::uint64_t stamp = stamp_of(item.head);
   const std::uint64_t address = item.words[0];
   const auto block = matcher_.end_block(memory, address, stamp);

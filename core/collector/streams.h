@@ -26,11 +26,9 @@ class Image;
 
 // An item with a time, out of its chunk.
 struct Item {
-  std::uint64_t head = 0;  // what it is, and its stamp
-  std::uint64_t words[3] = {};
-  SiteId site{};  // of an allocation
+  std::uint64_t head;                  // what it is, and its stamp
+  std::array<std::uint64_t, 3> words;  // what follows the head; behind the last there may be anything
   StackId stack, native_stack;
-  bool waits = false;  // the stacks are not known before its time has come, see Stream::changes
 };
 
 // Items are decoded some way ahead of their turn, so that what they will need is fetched from memory meanwhile.
@@ -71,6 +69,7 @@ class Stream {
   Upcoming upcoming;
   std::vector<StackId> stacks[MEMRAY_STACK_KINDS];  // outermost first; each entry is the stack down to that depth
   std::vector<std::byte> definition;                // parts read so far
+  bool waiting = false;                             // the stacks of the next item are not known before its time
   std::vector<std::uint64_t> changes;               // stack change items that wait for the time of the next item
 
  private:
