@@ -30,8 +30,8 @@ GElf_Addr end_of_section(Elf* elf, GElf_Word number, GElf_Addr bias) {
 
 }  // namespace
 
-// From the last symbol to the first, because of two at one place the range map takes the one added last, and libdwfl the
-// first.
+// From the last symbol to the first, because of two at one place the range map takes the one added last, and libdwfl
+// the first.
 SymbolTable::SymbolTable(Dwfl_Module* module) {
   for (int i = dwfl_module_getsymtab(module); --i > 0;) {
     GElf_Sym symbol;

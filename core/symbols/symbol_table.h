@@ -2,8 +2,8 @@
 //
 // libdwfl merges the tables that a module has (.symtab, perhaps of a separate file, .dynsym, .gnu_debugdata), but goes
 // through all of them for each address: with the 60,000 symbols of a compiler, that was half of what recording it took.
-// Here they are read once. Which of several symbols is meant is decided as in libdwfl: one whose size covers the address
-// before a label, which has no size; a global one before a weak one before a local one; then the nearest.
+// Here they are read once. Which of several symbols is meant is decided as in libdwfl: one whose size covers the
+// address before a label, which has no size; a global one before a weak one before a local one; then the nearest.
 #pragma once
 
 #include "symbols/range_map.h"
@@ -31,7 +31,7 @@ class SymbolTable {
   };
 
   std::array<RangeMap<const char*>, 3> symbols_;  // global, weak and local ones
-  std::vector<Label> labels_;  // by address
+  std::vector<Label> labels_;                     // by address
 };
 
 }  // namespace memray::symbols

@@ -1,6 +1,7 @@
-"""How many instructions recording adds to an allocation and its free, by callgrind: a number that does not depend on the machine's mood.
+"""How many instructions recording adds to an allocation and its free, and how many an event takes to collect, by callgrind: numbers that do not
+depend on the machine's mood.
 
-A program runs N pairs and then 2 N; the difference is theirs alone. What they cost without memray is subtracted.
+What recording adds: a program runs N pairs and then 2 N; the difference is theirs alone. What they cost without memray is subtracted.
 """
 import os
 import re
@@ -45,3 +46,16 @@ def test_python_allocators(memray, tmp_path):
     (tmp_path / "objects.py").write_text(OBJECTS)
     python = next(iter(interpreters().values()))
     assert added(memray, tmp_path, [python, "-sS", tmp_path / "objects.py"], "--trace-python-allocators") < 440
+
+
+EVENTS = 200_000
+
+
+@pytest.mark.parametrize("threads, ceiling", [(1, 600), (4, 640)])
+def test_the_collector(memray, threads, ceiling):
+    """Of an event, in a made-up stream in which the stack changes with every allocation."""
+    drain = "--toggle-collect=memray::collector::Collector::drain*"
+    speed = memray.parent / "capture-speed"
+    done = run([*CALLGRIND, drain, speed, "--events", EVENTS / 1e6, "--collect", threads])
+    assert done.returncode == 0, done.stderr
+    assert int(re.search(r"Collected : (\d+)", done.stderr).group(1)) / EVENTS < ceiling

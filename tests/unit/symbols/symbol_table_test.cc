@@ -1,8 +1,8 @@
 // The table against libdwfl's own search, at addresses all over the code of files that every machine has.
 #include "symbols/symbol_table.h"
 
-#include <catch2/catch.hpp>
 #include <dlfcn.h>
+#include <catch2/catch.hpp>
 
 #include <random>
 #include <string>
