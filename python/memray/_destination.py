@@ -31,7 +31,10 @@ class FileDestination(Destination):
 
 @dataclass(frozen=True)
 class SocketDestination(Destination):
-    """A port on which a reader, such as ``SocketReader`` or ``memray live``, may connect.
+    """A port at which readers may connect, such as ``SocketReader`` or ``memray live``.
+
+    The Tracker's constructor waits for the first. Readers of the same user on the same machine need no token; for others
+    ``$MEMRAY_LIVE_TOKEN`` is one. ``address`` is of this machine, in numbers. OSError if the port is taken.
 
     Example::
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._metadata import Metadata
     from ._stats import Stats
 
-_PEAK, _LEAKS, _TEMPORARY = range(3)
+PEAK, LEAKS, TEMPORARY = range(3)
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -133,12 +133,12 @@ class FileReader:
         With ``merge_threads`` the same stack in several threads is one record, with ``tid`` -1.
         """
         self._require(every_record=False)
-        yield from self._capture.snapshot(_PEAK, 0, merge_threads)
+        yield from self._capture.snapshot(PEAK, 0, merge_threads)
 
     def get_leaked_allocation_records(self, merge_threads: bool = True) -> Iterator[AllocationRecord]:
         """Yields what was never freed while recording, one record for each stack, first allocated first."""
         self._require(every_record=False)
-        yield from self._capture.snapshot(_LEAKS, 0, merge_threads)
+        yield from self._capture.snapshot(LEAKS, 0, merge_threads)
 
     def get_temporary_allocation_records(
         self, merge_threads: bool = True, threshold: int = 1
@@ -151,7 +151,7 @@ class FileReader:
         self._require(every_record=True)
         if threshold < 0:
             raise ValueError("threshold must not be negative")
-        yield from self._capture.snapshot(_TEMPORARY, threshold, merge_threads)
+        yield from self._capture.snapshot(TEMPORARY, threshold, merge_threads)
 
     def get_temporal_allocation_records(self, merge_threads: bool = True) -> Iterator[TemporalAllocationRecord]:
         """Yields when what each stack allocated was allocated and freed, by the memory snapshots in between.

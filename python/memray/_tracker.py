@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Union
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ._destination import Destination, FileDestination
+
+_BETWEEN_LOOKS = 0.01  # at whether a client has come
 
 PathLike = Union[str, "os.PathLike[str]"]
 Names = Union[str, Sequence[str]]
@@ -143,6 +146,9 @@ class Tracker(_core.Recording):
         ]
         _core.load_recorder(_installation.RECORDER)
         self._open(_installation.COMMAND, tuple(output + [text for text, wanted in options if wanted]), follow_fork)
+        if isinstance(destination, SocketDestination):
+            while not self._is_ready():
+                time.sleep(_BETWEEN_LOOKS)
 
     def _to_file(self, destination: FileDestination) -> List[str]:
         path = os.path.abspath(os.fspath(destination.path))

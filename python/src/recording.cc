@@ -241,7 +241,17 @@ PyObject* request(PyObject* self, PyObject*) {
   });
 }
 
+// _is_ready(): whether somebody takes what is recorded. OSError if the collector has ended.
+PyObject* is_ready(PyObject* self, PyObject*) {
+  return guarded([&] {
+    const int ready = opened_here() == as_recording(self) ? embed->ready() : 1;
+    if (ready < 0) raise(PyExc_OSError, "the process that sends the recording has ended");
+    return Ref::borrow(ready != 0 ? Py_True : Py_False).release();
+  });
+}
+
 PyMethodDef methods[] = {{"_open", prepare, METH_VARARGS, nullptr},
+                         {"_is_ready", is_ready, METH_NOARGS, nullptr},
                          {"_flush", request<&memray_embed::flush>, METH_NOARGS, nullptr},
                          {"_reset_peak", request<&memray_embed::reset_peak>, METH_NOARGS, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
