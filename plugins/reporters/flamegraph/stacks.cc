@@ -16,7 +16,9 @@ void set_path(TreePath& path, const std::vector<DisplayFrame>& stack, FrameTable
     return;
   }
   // Of a stack that imports, only those who asked for the import are left.
-  const auto outermost_import = std::find_if(stack.rbegin(), stack.rend(), html::is_import_system);
+  const auto outermost_import = std::find_if(stack.rbegin(), stack.rend(), [](const DisplayFrame& frame) {
+    return role_of(frame) == FrameRole::import_system;
+  });
   const auto imports = outermost_import == stack.rend() ? 0 : stack.rend() - outermost_import;
   path.without_imports.assign(path.frames.begin() + imports, path.frames.end());
 }

@@ -76,18 +76,6 @@ std::vector<Fact> facts(const Capture& capture, const Snapshot& snapshot, const 
   return facts;
 }
 
-std::string_view name_of(View view) {
-  switch (view) {
-    case View::peak:
-      return "peak";
-    case View::leaks:
-      return "leaks";
-    case View::temporary:
-      return "temporary";
-  }
-  return "";
-}
-
 std::string_view title_of(View view) {
   switch (view) {
     case View::peak:
@@ -143,7 +131,7 @@ void add_chrome(Json& json, const Chrome& chrome) {
   json.key("chrome");
   json.open('{');
   json.field("title", chrome.title);
-  json.field("view", name_of(chrome.view));
+  json.field("view", name(chrome.view));
   json.field("command", chrome.command_line);
   json.field("allocator", chrome.python_allocator);
   json.field("tracesPython", chrome.traces_python_allocators);

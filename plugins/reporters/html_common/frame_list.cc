@@ -56,6 +56,7 @@ void FrameList::add_to(Json& json, SourceLines& sources) {
   json.field("kind", column([](const DisplayFrame& frame, FrameNumber number) {
                return number <= FrameTable::kMerged ? 2 : frame.kind == FrameKind::native ? 1 : 0;
              }));
+  json.field("role", column([](const DisplayFrame& frame, FrameNumber) { return role_of(frame); }));
   json.field("source", column([&](const DisplayFrame& frame, FrameNumber) {
                return text(sources.line(frame.file, frame.line));
              }));

@@ -32,8 +32,4 @@ std::uint32_t FrameTable::text(std::string_view text) {
   return known;
 }
 
-bool is_import_system(const DisplayFrame& frame) {
-  return frame.file.find("frozen importlib") != std::string_view::npos;
-}
-
 }  // namespace memray::html

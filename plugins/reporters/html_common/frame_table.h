@@ -41,7 +41,4 @@ class FrameTable {
   FlatMap frame_of_;  // (pair, line, kind) -> frame
 };
 
-// The import machinery of Python itself.
-bool is_import_system(const DisplayFrame& frame);
-
 }  // namespace memray::html

@@ -5,7 +5,7 @@ import test from "node:test";
 import { ticks, sampleAt } from "../../../plugins/reporters/html_common/web/src/chart";
 import { csvOf } from "../../../plugins/reporters/html_common/web/src/memory";
 import * as format from "../../../plugins/reporters/html_common/web/src/format";
-import { isIrrelevant, kindOf, moduleOf } from "../../../plugins/reporters/html_common/web/src/kinds";
+import { kindOf, moduleOf } from "../../../plugins/reporters/html_common/web/src/kinds";
 import type { Frame } from "../../../plugins/reporters/html_common/web/src/report";
 import { unpack, unpackSigned } from "../../../plugins/reporters/html_common/web/src/unpack";
 import { unpackTree } from "../../../plugins/reporters/flamegraph/web/src/data";
@@ -202,32 +202,17 @@ test("sizes, shares and times", () => {
   assert.equal(format.duration(3_600_000 * 2 + 65_000), "2:01:05 h");
 });
 
+const frameOf = (part: Partial<Frame>): Frame => ({ function: "f", file: "", line: 1, native: false, special: false, role: "ordinary", source: "", ...part });
+
 test("kinds of code", () => {
-  const kind = (file: string, native = false) =>
-    kindOf({ function: "f", file, line: 1, native, special: false } as Frame);
+  const kind = (file: string, native = false) => kindOf(frameOf({ file, native }));
   assert.equal(kind("/home/a/app.py"), "program");
   assert.equal(kind("/v/lib/python3.12/site-packages/x/y.py"), "library");
   assert.equal(kind("/usr/lib/python3/dist-packages/x.py"), "library");
   assert.equal(kind("/usr/lib/python3.11/json/decoder.py"), "standard");
   assert.equal(kind("<frozen runpy>"), "standard");
-  assert.equal(kind("<frozen importlib._bootstrap>"), "imports");
+  assert.equal(kindOf(frameOf({ file: "<frozen importlib._bootstrap>", role: "imports" })), "imports");
   assert.equal(kind("main.cc", true), "native");
-});
-
-const frameOf = (part: Partial<Frame>): Frame => ({ function: "f", file: "", line: 1, native: false, special: false, source: "", ...part });
-
-test("what is hidden unless wanted", () => {
-  const irrelevant = (name: string, file: string, native = true) => isIrrelevant(frameOf({ function: name, file, native }));
-  assert.ok(irrelevant("_PyEval_EvalFrameDefault", "/build/Python/ceval.c"));
-  assert.ok(irrelevant("_PyEval_EvalFrameDefault", "/usr/bin/python3.11"));
-  assert.ok(irrelevant("PyEval_EvalCode.cold", "/usr/lib/libpython3.12.so.1.0"));
-  assert.ok(irrelevant("method_vectorcall_NOARGS", "Objects/descrobject.c"));
-  assert.ok(irrelevant("_run_code", "<frozen runpy>", false));
-  assert.ok(irrelevant("run_module", "/usr/lib/python3.9/runpy.py", false));
-  assert.ok(irrelevant("_find_and_load", "<frozen importlib._bootstrap>", false));
-  assert.ok(!irrelevant("list_append", "/usr/bin/python3.11"));
-  assert.ok(!irrelevant("PyEval_of_mine", "/home/a/mine.cc"));
-  assert.ok(!irrelevant("_PyEval_EvalFrameDefault", "/home/a/app.py", false));
 });
 
 test("modules", () => {

@@ -73,10 +73,18 @@ TEST_CASE("roles of frames") {
   REQUIRE(native("_PyEval_EvalFrameDefault", "/build/Python/ceval.c") == FrameRole::interpreter);
   REQUIRE(native("method_vectorcall.part.0", "Objects/classobject.c") == FrameRole::interpreter);
   REQUIRE(native("type_call", "/usr/bin/python3.11") == FrameRole::interpreter);
+  REQUIRE(native("_PyEval_EvalFrameDefault", "/usr/bin/python3.11") == FrameRole::interpreter);
+  REQUIRE(native("PyEval_EvalCode.cold", "/usr/lib/libpython3.12.so.1.0") == FrameRole::interpreter);
+  REQUIRE(native("method_vectorcall_NOARGS", "Objects/descrobject.c") == FrameRole::interpreter);
   REQUIRE(native("list_resize", "Objects/listobject.c") == FrameRole::ordinary);
+  REQUIRE(native("list_append", "/usr/bin/python3.11") == FrameRole::ordinary);
+  REQUIRE(native("PyEval_of_mine", "/home/a/mine.cc") == FrameRole::ordinary);
   REQUIRE(native("type_call", "/home/me/types.c") == FrameRole::ordinary);
   REQUIRE(native("PyObject_Call", "/usr/lib/libother.so") == FrameRole::ordinary);
   REQUIRE(role_of({"f", "/app/a.py", 1, FrameKind::python}) == FrameRole::ordinary);
+  REQUIRE(role_of({"_PyEval_EvalFrameDefault", "/app/a.py", 1, FrameKind::python}) == FrameRole::ordinary);
+  REQUIRE(role_of({"_run_code", "<frozen runpy>", 1, FrameKind::python}) == FrameRole::launcher);
+  REQUIRE(role_of({"_find", "<frozen importlib._bootstrap>", 1, FrameKind::python}) == FrameRole::import_system);
   REQUIRE(role_of({"f", "/usr/lib/python3.9/runpy.py", 1, FrameKind::python}) == FrameRole::launcher);
 }
 

@@ -1,6 +1,5 @@
 // What of a report is looked at: which of its trees, through which filters, in groups of what.
 
-import { isImportSystem, isIrrelevant } from "../../../html_common/web/src/kinds";
 import { framesOf } from "../../../html_common/web/src/report";
 import type { Frame } from "../../../html_common/web/src/report";
 import { functionSums, unpackTree } from "./data";
@@ -29,8 +28,8 @@ export class View {
 
   constructor(private readonly report: Report) {
     this.frames = framesOf(report);
-    this.imports = this.frames.map(isImportSystem);
-    this.irrelevant = this.frames.map(isIrrelevant);
+    this.imports = this.frames.map(({ role }) => role === "imports");
+    this.irrelevant = this.frames.map(({ role }) => role !== "ordinary");
     this.trees = [unpackTree(report.tree), report.withoutImports && unpackTree(report.withoutImports)];
     const functions = this.grouping("function");
     this.sums = new Map([...functionSums(report)].map(([frame, sums]) => [functions.of[frame], sums]));

@@ -27,18 +27,23 @@ export interface Chrome {
   memory: { time: string; rss: string; heap: string };
 }
 
+// What a frame does for whoever reads the stack, in the order of core's FrameRole.
+const roles = ["ordinary", "interpreter", "imports", "launcher"] as const;
+export type Role = (typeof roles)[number];
+
 export interface Frame {
   function: string;
   file: string;
   line: number; // 0: not known, or of more than one line
   native: boolean;
   special: boolean; // stands for no function: the root, or what was merged
+  role: Role;
   source: string; // the line itself
   whole?: boolean; // stands for more than its file
 }
 
 export interface PackedFrames {
-  frames: { function: string; file: string; line: string; kind: string; source: string };
+  frames: { function: string; file: string; line: string; kind: string; role: string; source: string };
   strings: string[];
 }
 
@@ -53,13 +58,15 @@ export function memoryOf({ memory }: Chrome): MemoryCurve {
 }
 
 export function framesOf({ frames, strings }: PackedFrames): Frame[] {
-  const [names, files, lines, kinds, sources] = [frames.function, frames.file, frames.line, frames.kind, frames.source].map(unpack);
+  const columns = [frames.function, frames.file, frames.line, frames.kind, frames.role, frames.source];
+  const [names, files, lines, kinds, roleNumbers, sources] = columns.map(unpack);
   return Array.from(names, (name, i) => ({
     function: strings[name],
     file: strings[files[i]],
     line: lines[i],
     native: kinds[i] === 1,
     special: kinds[i] === 2,
+    role: roles[roleNumbers[i]],
     source: strings[sources[i]],
   }));
 }
