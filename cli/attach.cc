@@ -81,6 +81,8 @@ int attach_command(const Installation& installation, const Arguments& arguments)
   command.add_option("pid", request.pid, "The process")->option_text(" PID")->required();
   if (!command.read(arguments)) return kSuccess;
   recording.finish();
+  if (options.track_objects)
+    throw Failure("--track-object-lifetimes is for programs that memray starts, and for Tracker; attach knows no objects");
 
   attach::check_target(request.pid);
   const RunPlugins plugins = plugins_for(installation, options, request.pid);

@@ -7,6 +7,7 @@
 #include "attach/injection.h"
 
 #include "attach/safe_place.h"
+#include "attach/way_back.h"
 #include "plugin/elf_file.h"
 
 #include <fcntl.h>
@@ -33,6 +34,7 @@ constexpr auto kPatience = 20s;
 constexpr auto kFollowAfter = 1ms;             // of pauses between looks at all threads
 constexpr std::size_t kMemoryBytes = 1 << 20;  // a stack for calls, and at its start texts
 constexpr std::size_t kTextBytes = 4096;
+constexpr std::size_t kCodeBytes = 4096;
 constexpr std::size_t kAnswerBytes = 512;
 
 std::vector<pid_t> threads_of(pid_t pid) {
@@ -53,16 +55,24 @@ std::uint64_t address_of(const std::filesystem::path& file, std::uint64_t base, 
   return base + *found;
 }
 
-// Any int3 among the executable bytes of libc; as data it may be a part of another instruction.
-std::uint64_t find_trap(pid_t pid, const std::vector<Mapping>& mappings) {
+// Finds pieces of code among the executable bytes of libc; as data they may be parts of other instructions.
+Tracee::Places find_places(pid_t pid, const std::vector<Mapping>& mappings) {
+  constexpr std::string_view kSystemCall{"\x0f\x05\xc3", 3};
+  Tracee::Places places;
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable || !is_libc(mapping.name())) continue;
-    std::vector<unsigned char> code(mapping.end - mapping.start);
+    std::string code(mapping.end - mapping.start, '\0');
     read_memory(pid, mapping.start, code.data(), code.size());
-    const auto found = std::ranges::find(code, 0xcc);
-    if (found != code.end()) return mapping.start + static_cast<std::uint64_t>(found - code.begin());
+    const auto find = [&](std::string_view piece, std::uint64_t& place) {
+      const auto found = code.find(piece);
+      if (place == 0 && found != code.npos) place = mapping.start + found;
+    };
+    find(kSignalReturn, places.signal_return);
+    find(kSystemCall, places.system_call);
   }
-  throw AttachError("there is no place in the process where a call could return to");
+  if (places.signal_return == 0 || places.system_call == 0)
+    throw AttachError(fmt::format("the C library of process {} is of an unknown kind", pid));
+  return places;
 }
 
 Tracee find_thread(pid_t pid) {
@@ -105,37 +115,45 @@ Injection::Injection(pid_t pid) : pid_(pid) {
   }
   libc_ = libc->start;
   libc_file_ = file_of(pid, *libc);
+  Tracee::Places places = find_places(pid, mappings);
   const std::uint64_t errno_location = address_of(libc_file_, libc_, "__errno_location");
-  const std::uint64_t map = address_of(libc_file_, libc_, "mmap");
-  const std::uint64_t trap = find_trap(pid, mappings);
 
   thread_.emplace(find_thread(pid));
-  thread_->set_trap(trap);
+  thread_->set_places(places);
+  memory_ = map(kMemoryBytes, PROT_READ | PROT_WRITE);
+  thread_->set_stack(memory_ + kMemoryBytes);
+  code_ = map(kCodeBytes, PROT_READ | PROT_EXEC);
+  places.keeper = code_;
+  places.result = memory_ + kTextBytes;
+  thread_->write_code(code_, result_keeper(places.result));
+  thread_->set_places(places);
   errno_address_ = thread_->call(errno_location, {});
   read_memory(pid_, errno_address_, &errno_value_, sizeof errno_value_);
-  memory_ = thread_->call(
-      map, {0, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, static_cast<std::uint64_t>(-1), 0});
-  if (memory_ + 1 == 0) {
-    memory_ = 0;
-    throw AttachError(fmt::format("process {} has no memory left", pid));
-  }
-  thread_->set_stack(memory_ + kMemoryBytes);
 }
 
 Injection::~Injection() {
   try {
     if (thread_ && memory_ != 0) {
+      if (errno_address_ != 0) write_memory(pid_, errno_address_, &errno_value_, sizeof errno_value_);
+      if (code_ != 0) system_call({SYS_munmap, code_, kCodeBytes});
       thread_->set_stack(0);
       system_call({SYS_munmap, memory_, kMemoryBytes});
     }
-    if (thread_ && errno_address_ != 0) write_memory(pid_, errno_address_, &errno_value_, sizeof errno_value_);
   } catch (const AttachError&) {  // it has ended
   }
   if (pidfd_ >= 0) ::close(pidfd_);
 }
 
+std::uint64_t Injection::map(std::size_t bytes, int protection) {
+  const std::uint64_t nothing = static_cast<std::uint64_t>(-1);
+  const std::uint64_t address = system_call(
+      {SYS_mmap, 0, bytes, static_cast<std::uint64_t>(protection), MAP_PRIVATE | MAP_ANONYMOUS, nothing, 0});
+  if (static_cast<std::int64_t>(address) < 0) throw AttachError(fmt::format("process {} has no memory left", pid_));
+  return address;
+}
+
 std::uint64_t Injection::system_call(std::initializer_list<std::uint64_t> arguments) {
-  return thread_->call(address_of(libc_file_, libc_, "syscall"), arguments);
+  return thread_->system_call(arguments);
 }
 
 std::uint64_t Injection::put(const std::string& text) {

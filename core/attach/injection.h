@@ -36,6 +36,7 @@ class Injection {
   void call(std::uint64_t function, int number);
 
  private:
+  std::uint64_t map(std::size_t bytes, int protection);
   std::uint64_t system_call(std::initializer_list<std::uint64_t> arguments);
   std::uint64_t put(const std::string& text);
 
@@ -45,6 +46,7 @@ class Injection {
   std::filesystem::path libc_file_;
   std::optional<Tracee> thread_;
   std::uint64_t memory_ = 0;
+  std::uint64_t code_ = 0;
   std::uint64_t errno_address_ = 0;
   int errno_value_ = 0;
 };

@@ -188,6 +188,8 @@ __attribute__((constructor)) void recorder_loaded(int, char** argv, char** envp)
   attach(envp);
 }
 
+int is_interrupting() { return process.interrupting; }
+
 int define_code_for_plugins(const memray_code* code) { return define_code(code); }
 
 }  // namespace
@@ -208,6 +210,7 @@ const memray_unwinder_host unwinder_host = {
     define_type,
     object_created,
     object_destroyed,
+    is_interrupting,
 };
 
 const memray_plugin_descriptor* checked_plugin(const void* descriptor, memray_plugin_kind kind) {

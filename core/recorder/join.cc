@@ -179,13 +179,18 @@ void forget_session_of_parent() {
 // What an injected call runs. `why` has room for 512 bytes. Returns 0, or -1 with a text.
 extern "C" __attribute__((visibility("default"))) int memray_join(int fd, char* why) {
   using namespace memray::recorder;
+  process.interrupting = true;
   const char* refused = join(fd);
   if (refused) std::snprintf(why, 512, "%s", refused);
   if (!refused) start_recording();
+  process.interrupting = false;
   return refused ? -1 : 0;
 }
 
 extern "C" __attribute__((visibility("default"))) int memray_leave(int, char*) {
-  memray::recorder::leave();
+  using namespace memray::recorder;
+  process.interrupting = true;
+  leave();
+  process.interrupting = false;
   return 0;
 }

@@ -16,6 +16,7 @@ struct Process {
   session::Control* control = nullptr;
   session::Image* image = nullptr;
   std::uint32_t image_number = 0;
+  bool interrupting = false;  // entering or leaving a session in a thread that memray attach has stopped somewhere
   bool started = false;  // recording was started, and not stopped: what `recording` says, but also in a forked child
   std::uint32_t pid = 0;
   std::uint64_t start_stamp = 0;

@@ -102,6 +102,10 @@ struct memray_unwinder_host {
   int (*define_type)(uint32_t number, const char* name, size_t size);
   void (*object_created)(uintptr_t address, uint32_t type, void* frame);
   void (*object_destroyed)(uintptr_t address);
+
+  /* Nonzero while `recording_changed` is called in a thread that was stopped anywhere, possibly in the middle of a function
+   * of the runtime's: none that is not safe in a signal handler may be called then. */
+  int (*interrupting)(void);
 };
 #define MEMRAY_QUIET 2u
 

@@ -143,6 +143,7 @@ const Runtime* find_interpreter() {
 }
 
 bool holds_gil(const Runtime& runtime) {
+  if (host->interrupting()) return false;  // it may, but who knows what it is doing
   const std::uintptr_t current = runtime.current_thread_state ? runtime.current_thread_state() : 0;
   return current != 0 && (runtime.layout.version >= 0x030c || current == runtime.thread_state());
 }

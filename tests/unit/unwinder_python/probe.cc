@@ -121,6 +121,8 @@ int define_type(std::uint32_t, const char*, std::size_t) { return 1; }
 void object_created(std::uintptr_t, std::uint32_t, void*) {}
 void object_destroyed(std::uintptr_t) {}
 
+int never_interrupting() { return 0; }
+
 const memray_unwinder_host kHost = {sizeof(memray_unwinder_host),
                                     0,
                                     map,
@@ -135,7 +137,8 @@ const memray_unwinder_host kHost = {sizeof(memray_unwinder_host),
                                     tracks_objects,
                                     define_type,
                                     object_created,
-                                    object_destroyed};
+                                    object_destroyed,
+                                    never_interrupting};
 
 bool load(const char* plugin) {
   if (unwinder) return true;
