@@ -205,6 +205,11 @@ void Matcher::process_ended(ProcessId process, bool exec, Time time) {
   add({kind, Allocator::none, 1, ThreadId{}, SiteId{}, index(process), 0, 0, bytes, time});
 }
 
+void Matcher::drop_all() {
+  processes_.clear();
+  latest_memory_ = nullptr;
+}
+
 void Matcher::clear() {
   totals_.events += count_;
   count_ = 0;

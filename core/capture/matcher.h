@@ -101,6 +101,9 @@ class Matcher {
   void map(const RawAllocation& mapping);
   void unmap(const RawDeallocation& unmapping);
 
+  // Gives back the memory for what lives. Nothing more can be matched.
+  void drop_all();
+
   // All that lives in `process` ends.
   void process_ended(ProcessId process, bool exec, Time time);
 

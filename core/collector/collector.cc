@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 
 namespace memray::collector {
 
@@ -60,7 +61,33 @@ Collector::Collector(Session& session, Sink& sink, const Metadata& metadata)
   }
 }
 
-bool Collector::drain(bool last) {
+bool Collector::drain(bool last) try {
+  return out_of_memory_ ? discard() : collect(last);
+} catch (const std::bad_alloc&) {
+  give_up();
+  return true;
+}
+
+// What is written is a capture that was cut short, as if this process had been killed; but it lives on, so that the
+// program finds room for its events and never waits.
+void Collector::give_up() {
+  if (std::exchange(out_of_memory_, true)) return;
+  sink_status_ = Status::error(fmt::format("no memory left to tell the program's {} live blocks", matcher_.live_count()));
+  matcher_.drop_all();
+}
+
+bool Collector::discard() {
+  streams_.note_positions(false);
+  streams_.note_positions(true);
+  for (auto& stream : streams_.all()) {
+    stream->upcoming.clear();
+    while (streams_.advance(*stream)) stream->consume(stream->readable());
+  }
+  if (session_.control().waiters.load(std::memory_order_acquire) != 0) session_.wake_waiters();
+  return streams_.chunks_in_use() > session::kBaseChunks / 4;
+}
+
+bool Collector::collect(bool last) {
   find_images();
   std::vector<Image*> gone;  // looked for first: what they committed is in the cut then
   for (Image& image : images_) {
@@ -247,7 +274,7 @@ std::string Collector::failure() const {
 }
 
 template <typename Which>
-void Collector::sample(Which which) {
+void Collector::sample(Which which) try {
   if (!sink_status_.ok()) return;
   const auto processes = static_cast<std::uint64_t>(std::ranges::count_if(images_, which));
   const Time time = clock_.time_of(session_.now());
@@ -268,6 +295,8 @@ void Collector::sample(Which which) {
     }
     sampled_ = true;
   }
+} catch (const std::bad_alloc&) {
+  give_up();
 }
 
 void Collector::sample() {
@@ -278,8 +307,10 @@ void Collector::sample_at_least_once() {
   if (!sampled_) sample([](const Image& image) { return image.started && !image.replaced; });
 }
 
-void Collector::flush(bool all) {
+void Collector::flush(bool all) try {
   if (encoder_ && sink_status_.ok() && (all || encoder_->pending_bytes() >= kWorthABlock)) encoder_->flush();
+} catch (const std::bad_alloc&) {
+  give_up();
 }
 
 // What is recorded is safe before files that others made are read.
@@ -289,6 +320,16 @@ void Collector::resolve_symbols() {
 }
 
 void Collector::finish(const Ending& ending) {
+  try {
+    finish_writing(ending);
+  } catch (const std::bad_alloc&) {
+    give_up();
+  }
+  const Status status = sink_.finish(metadata_, false);
+  if (sink_status_.ok()) sink_status_ = status;
+}
+
+void Collector::finish_writing(const Ending& ending) {
   metadata_.ending = ending;
   metadata_.end = clock_.time_of(session_.now());
   if (!images_.empty()) {
@@ -304,8 +345,6 @@ void Collector::finish(const Ending& ending) {
   metadata_.unknown_deallocations = matcher_.unknown_deallocations();
   resolve_symbols();
   if (encoder_ && sink_status_.ok()) encoder_->finish(metadata_);
-  const Status status = sink_.finish(metadata_, false);
-  if (sink_status_.ok()) sink_status_ = status;
 }
 
 }  // namespace memray::collector

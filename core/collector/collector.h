@@ -72,6 +72,10 @@ class Collector {
  private:
   template <typename Which>
   void sample(Which which);
+  bool collect(bool last);
+  bool discard();
+  void give_up();
+  void finish_writing(const Ending& ending);
   void find_images();
   void end_gone(const std::vector<Image*>& gone, Time time);
   bool thread_alive(const Stream& stream) const;
@@ -118,6 +122,7 @@ class Collector {
   std::uint64_t next_time_ = 0;  // stamps before this one are of the latest time written
   bool metadata_changed_ = false;
   bool damaged_ = false;
+  bool out_of_memory_ = false;
 };
 
 }  // namespace memray::collector

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import pathlib
+import re
+import resource
 import shutil
 import signal
 import struct
@@ -234,6 +236,29 @@ def test_the_disk_fills_up(memray, programs, tmp_path, small_disk):
     report, warning = program.report()
     assert "cut short" in warning and "damaged" not in warning
     assert program.check(saved=10000) < 2_000_000
+
+
+def test_memory_runs_out(memray, tmp_path):
+    """That of the collector, which is told no sooner than it runs."""
+    script = tmp_path / "script.py"
+    script.write_text("print(flush=True)\ninput()\nkeep = [object() for _ in range(1_000_000)]\nprint(len(keep))\n")
+    command = [memray, "run", "--python", "/usr/bin/python3", "-o", tmp_path / "capture.bin", script]
+    process = subprocess.Popen(
+        [str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONMALLOC": "malloc"})  # fmt: skip
+    while process.stdout.readline() != "\n":  # after what memray run says first
+        pass
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    size = int(status.partition("VmSize:")[2].split()[0]) << 10
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (size + (20 << 20), resource.RLIM_INFINITY))
+    out, err = process.communicate("\n", timeout=120)
+    assert (out.splitlines()[0], process.returncode) == ("1000000", 0)
+    said = re.search(r"no memory left to tell the program's (\d+) live blocks", err)
+    lines = [line for line in err.splitlines() if "nothing is lost" not in line]
+    assert lines == [f"memray: {said[0]}; the program goes on, the recording ends here", f"the recording ended early: {said[0]}"]
+    stats = run([memray, "stats", tmp_path / "capture.bin"])
+    assert stats.returncode == 0 and "cut short" in stats.stderr and "damaged" not in stats.stderr
+    assert 100_000 < int(said[1]) < 1_000_000
 
 
 def test_totals_wait_for_space_on_a_full_disk(memray, programs, tmp_path, small_disk):
