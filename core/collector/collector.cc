@@ -72,7 +72,8 @@ bool Collector::drain(bool last) try {
 // program finds room for its events and never waits.
 void Collector::give_up() {
   if (std::exchange(out_of_memory_, true)) return;
-  sink_status_ = Status::error(fmt::format("no memory left to tell the program's {} live blocks", matcher_.live_count()));
+  sink_status_ =
+      Status::error(fmt::format("no memory left to tell the program's {} live blocks", matcher_.live_count()));
   matcher_.drop_all();
 }
 

@@ -25,10 +25,7 @@ std::string shorten_end(std::string_view text, std::size_t columns) {
 
 Colour colour_of(std::uint64_t part, std::uint64_t whole) {
   const double share = whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-  return share > 0.60   ? Colour::huge
-         : share > 0.20 ? Colour::large
-         : share > 0.05 ? Colour::medium
-                        : Colour::plain;
+  return share > 0.60 ? Colour::huge : share > 0.20 ? Colour::large : share > 0.05 ? Colour::medium : Colour::plain;
 }
 
 attr_t attributes(Colour colour) {

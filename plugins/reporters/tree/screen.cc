@@ -140,7 +140,8 @@ class Screen {
     column += static_cast<int>(std::min(text_width(name), room)) + 2;
     const std::string place = place_text(node.frame);
     if (area.width - column > 6) {
-      area.put(line, column, shorten_path(place, static_cast<std::size_t>(area.width - column)), base | colour(Colour::quiet));
+      area.put(line, column, shorten_path(place, static_cast<std::size_t>(area.width - column)),
+               base | colour(Colour::quiet));
     }
   }
 
