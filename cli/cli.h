@@ -57,6 +57,7 @@ int run_command(const Installation& installation, const Arguments& arguments);
 int attach_command(const Installation& installation, const Arguments& arguments);
 int detach_command(const Installation& installation, const Arguments& arguments);
 int collect_command(const Installation& installation, const Arguments& arguments);
+int live_command(const Installation& installation, const Arguments& arguments);
 int plugins_command(const Installation& installation, const Arguments& arguments);
 int transform_command(const Installation& installation, const Arguments& arguments);
 // `force`: as if it were among the arguments, for reports that know it.

@@ -31,6 +31,7 @@ constexpr BuiltIn kBuiltIns[] = {
      run_command},
     {Group::record, "attach", "Record a process that is already running", attach_command},
     {Group::record, "detach", "End a recording that was attached", detach_command},
+    {Group::record, "live", "Watch a recording while it is made", live_command},
     {Group::report, "transform", "Write a format for another program: csv, pprof, speedscope, ...; --help lists them",
      transform_command},
     {Group::other, "plugins", "List the plugins found, and why any of them cannot be used", plugins_command},

@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "progress.h"
 #include "recording_options.h"
+#include "run_live.h"
 #include "run_options.h"
 #include "run_plugins.h"
 #include "target.h"
@@ -118,27 +119,22 @@ int end_as(const Ending& ending) {
   return 128 + ending.code;
 }
 
-}  // namespace
-
-int run_command(const Installation& installation, const Arguments& arguments) {
-  auto options = read_run_options(arguments);
-  if (!options) return kSuccess;
-  options->started_from = installation.python;
+int run(const Installation& installation, const RunOptions& options) {
   std::vector<ReportName> reports;
-  for (const auto& name : options->reports) reports.push_back(find_report(installation, name, options->usage));
-  const Target target = resolve_target(*options);
-  const RunPlugins plugins = choose_plugins(installation, *options, target);
+  for (const auto& name : options.reports) reports.push_back(find_report(installation, name, options.usage));
+  const Target target = resolve_target(options);
+  const RunPlugins plugins = choose_plugins(installation, options, target);
   if (!std::filesystem::exists(installation.recorder()))
     throw Failure(fmt::format("the recorder is not installed: there is no {}", installation.recorder().string()));
   const auto sink = load_sink(plugins.sink);
 
-  RecordRequest request = make_request(installation, *options, target, plugins, *sink);
+  RecordRequest request = make_request(installation, options, target, plugins, *sink);
   if (installation.verbosity > 0) explain(request);
   std::string written_to;
   request.on_start = [&](const std::string& destination) {
     written_to = destination;
     const std::string instructions = sink->instructions();
-    if (options->quiet || (destination.empty() && instructions.empty())) return;
+    if (options.quiet || (destination.empty() && instructions.empty())) return;
     if (instructions.empty()) {
       fmt::print("Writing profile results into {}\n", destination);
     } else {
@@ -157,14 +153,28 @@ int run_command(const Installation& installation, const Arguments& arguments) {
   if (!result.status) {
     tell((result.started ? "the recording ended early: " : "") + result.status.message());
     if (!result.started) return kFailure;
-  } else if (!options->quiet) {
+  } else if (!options.quiet) {
     print_summary(result);
     if (reports.empty() && is_capture_file(written_to)) suggest_report(installation, written_to);
   }
   if (std::fflush(stdout) != 0) __fpurge(stdout);
-  const bool made = make_reports(installation, reports, written_to, options->force);
+  const bool made = make_reports(installation, reports, written_to, options.force);
   const int code = end_as(result.ending);
   return code == kSuccess && !made ? kFailure : code;
+}
+
+}  // namespace
+
+int run_command(const Installation& installation, const Arguments& arguments) {
+  auto options = read_run_options(arguments);
+  if (!options) return kSuccess;
+  options->started_from = installation.python;
+  if (!options->live) return run(installation, *options);
+  return run_live([&](int fd) {
+    options->quiet = true;
+    options->sink_arguments = fmt::format("fd:{}", fd);
+    return run(installation, *options);
+  });
 }
 
 }  // namespace memray::cli

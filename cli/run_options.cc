@@ -41,15 +41,18 @@ void check_conflicts(const RunOptions& options) {
     fail(fmt::format("-c takes Python code, and {} is a file; to run it, leave out -c", options.program));
 }
 
-// --live-remote is the socket sink, with or without saying so.
+// --live and --live-remote are the socket sink, with or without saying so.
 void serve(RunOptions& run, int port) {
-  const auto fail = [](const std::string& message) { throw UsageError(message, kUsageLine); };
-  if (run.aggregate) fail("--live-remote shows single events, and --aggregate keeps only totals; choose one of them");
-  if (!run.output.empty()) fail("--live-remote writes no file; leave out -o, or write one with memray live -o");
-  if (run.max_capture_size != 0) fail("--live-remote writes no file whose size could be limited");
-  if (run.track_objects) fail("--live-remote does not send objects, which --track-object-lifetimes asks for");
-  if (run.sink != "file" && run.sink != "socket")
-    fail(fmt::format("--live-remote is --sink=socket; leave out --sink={}", run.sink));
+  const std::string option = run.live ? "--live" : "--live-remote";
+  const auto fail = [&](const std::string& message) { throw UsageError(option + message, kUsageLine); };
+  if (run.live && run.live_remote) fail(" watches here, and --live-remote waits for others; choose one of them");
+  if (run.aggregate) fail(" shows single events, and --aggregate keeps only totals; choose one of them");
+  if (run.live && !run.output.empty()) fail(" writes no file; leave out -o, or save what is shown with the key s");
+  if (!run.output.empty()) fail(" writes no file; leave out -o, or write one with memray live -o");
+  if (run.max_capture_size != 0) fail(" writes no file whose size could be limited");
+  if (run.track_objects) fail(" does not send objects, which --track-object-lifetimes asks for");
+  if (run.live && run.sink != "file") fail(" watches here; leave out --sink=" + run.sink);
+  if (run.sink != "file" && run.sink != "socket") fail(" is --sink=socket; leave out --sink=" + run.sink);
   if (port != 0 && !run.sink_arguments.empty()) fail("the port is given twice: with --live-port and with --sink");
   run.sink = "socket";
   if (port != 0) run.sink_arguments = std::to_string(port);
@@ -78,6 +81,7 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
   command.add_flag("-q,--quiet", run.quiet, "Print nothing on standard output but what the program prints");
   command.add_flag("--startup", run.startup, "Record the interpreter's start as well, not only the script");
 
+  command.add_flag("--live", run.live, "Run the program in the background, and show its memory in this terminal");
   int live_port = 0;
   command.add_flag("--live-remote", run.live_remote,
                    "Serve the recording, as --sink=socket does, and start the program when memray live\n"
@@ -102,7 +106,7 @@ std::optional<RunOptions> read_run_options(const Arguments& arguments) {
     if (live_port < 1 || live_port > 65535)
       throw Failure(fmt::format("Invalid port: {} is not between 1 and 65535", live_port));
   }
-  if (run.live_remote) serve(run, live_port);
+  if (run.live || run.live_remote) serve(run, live_port);
   if (reports_option->count()) run.reports = split_names("--report", reports, run.usage);
   if (module_option->count() || code_option->count()) {
     run.what = module_option->count() ? RunOptions::What::module : RunOptions::What::code;

@@ -36,6 +36,7 @@ struct RunOptions {
   std::vector<std::string> hooks;      // empty for the default
   std::vector<std::string> unwinders;  // likewise
   std::vector<std::string> reports;    // to make when the program has ended
+  bool live = false;                   // the terminal shows it
   bool live_remote = false;            // the program waits for a client
   std::string sink = "file";
   std::string sink_arguments;

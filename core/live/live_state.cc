@@ -28,6 +28,11 @@ void LiveState::begin(const Capture& capture) {
   restated_ = 0;
   looked_.reset();
   ++beginnings_;
+  beginning_ = true;
+}
+
+void LiveState::bytes(std::span<const std::byte> bytes) {
+  if (keep_) keep_(bytes, std::exchange(beginning_, false));
 }
 
 void LiveState::before(const Aggregates& aggregates) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "capture/aggregates.h"
@@ -41,6 +42,11 @@ class LiveState final : StreamListener {
   ~LiveState() override;
 
   void feed(std::span<const std::byte> bytes);
+
+  // Gets all that is read, as whole blocks, so that what it got is a capture at any time; `beginning`: another one
+  // begins, and what came before is to be thrown away.
+  using Keep = std::function<void(std::span<const std::byte> bytes, bool beginning)>;
+  void keep_in(Keep keep) { keep_ = std::move(keep); }
 
   // Nothing before the first bytes. A new one where the stream began anew: `beginnings` counts these.
   const Capture* capture() const { return reader_.capture(); }
@@ -70,12 +76,15 @@ class LiveState final : StreamListener {
   void before(const Aggregates& aggregates) override;
   void events(std::span<const Event> events) override;
   void sample(const MemorySample& sample) override;
+  void bytes(std::span<const std::byte> bytes) override;
 
   SiteTotals held(const Question& question) const;
   void look(Time time);
   const Definitions& definitions() const { return reader_.capture()->definitions(); }
 
   StreamReader reader_;
+  Keep keep_;
+  bool beginning_ = false;
   std::optional<Aggregator> sums_;
   std::optional<AgeMarks> marks_;
   Moments moments_;

@@ -21,10 +21,14 @@ void StreamReader::feed(std::span<const std::byte> bytes) {
   while (!ended_) {
     const std::size_t taken = take(all.subspan(done));
     if (taken == 0) break;
+    listener_.bytes(all.subspan(done, taken));
     done += taken;
     position_ += taken;
   }
-  if (ended_) done = all.size();  // a file has its tail there
+  if (ended_) {  // a file has its tail there
+    listener_.bytes(all.subspan(done));
+    done = all.size();
+  }
   if (whole)
     rest_.assign(all.begin() + static_cast<std::ptrdiff_t>(done), all.end());
   else

@@ -27,6 +27,8 @@ class StreamListener {
   // In order. Ends with the span, as the capture's definitions may change.
   virtual void events(std::span<const Event> events) = 0;
   virtual void sample(const MemorySample& sample) = 0;
+  // What a capture consists of: its beginning, or a whole block, after all that is in it was told.
+  virtual void bytes(std::span<const std::byte> bytes) = 0;
 };
 
 class StreamReader {

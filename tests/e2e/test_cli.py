@@ -62,7 +62,6 @@ def test_long_options_may_be_abbreviated(memray):
 @pytest.mark.parametrize(
     "options",
     [
-        ["--live"],
         ["--live-port=4242"],
         ["--live-port=no", "--live-remote"],
         ["--live-remote", "--aggregate"],

@@ -189,14 +189,22 @@ TEST_CASE("a stream that begins anew is told anew") {
   const Bytes bytes = bytes_of(one.path());
 
   LiveState state;
-  feed_in_pieces(state, std::span(bytes).first(blocks[blocks.size() / 2].end()), 1);
+  Bytes kept;
+  state.keep_in([&](std::span<const std::byte> piece, bool beginning) {
+    if (beginning) kept.clear();
+    kept.insert(kept.end(), piece.begin(), piece.end());
+  });
+  const auto until_then = std::span(bytes).first(blocks[blocks.size() / 2].end());
+  feed_in_pieces(state, until_then, 1);
   CHECK(!state.ended());
+  CHECK(std::ranges::equal(kept, until_then));
   CHECK(state.totals().allocations > 0);
   feed_in_pieces(state, bytes_of(other.path()), 2);
   CHECK(state.beginnings() == 2);
   CHECK(state.ended());
   check(state.snapshot({}), second.model.groups(second.model.live(), true));
   CHECK(state.totals().allocations == second.model.made.size());
+  CHECK(kept == bytes_of(other.path()));
 }
 
 TEST_CASE("a stream with a changed byte is refused, and what came before it stays") {
