@@ -2,13 +2,14 @@
 import contextlib
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
 import time
 
 SIGNATURE = b"\x93MRAY\r\n\x1a"
-TIMEOUT = 60
+TIMEOUT = 120
 
 
 def request(token="", version=1):
@@ -50,7 +51,7 @@ def captures(data):
     found = []
     for kind, part in blocks(data):
         if kind is None:
-            found.append(b"")
+            found.append(bytearray())
         found[-1] += part
     return found
 
@@ -62,7 +63,7 @@ class Client:
         self.socket.connect(address)
         self.socket.sendall(request(token))
         self.answer = receive(self.socket, 16)
-        self.data = b""
+        self.data = bytearray()
 
     @property
     def welcome(self):
@@ -90,7 +91,7 @@ class Served:
         command = [memray, "run", *([f"--sink={sink}"] if sink else []), *options, *program]
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env={**os.environ, **(env or {})}, **popen
+            text=True, env={**os.environ, **(env or {})}, start_new_session=True, **popen
         )
         self.first = self.process.stdout.readline()
         found = re.search(r"memray live (?:unix:(\S+?)|(\d+))'", self.first)
@@ -116,9 +117,9 @@ class Served:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # the program, too
+        self.process.communicate()
 
 
 def wait_until(condition):

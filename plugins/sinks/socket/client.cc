@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 constexpr auto kPatience = 5s;
 
 // What may wait for a client beyond the state that its capture begins with.
-constexpr std::size_t kMostBehind = std::size_t{32} << 20;
+constexpr std::size_t kMostBehind = std::size_t{16} << 20;
 
 }  // namespace
 
