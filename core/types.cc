@@ -1,8 +1,13 @@
+#include <memray/mapping.h>
 #include <memray/types.h>
 
 namespace memray {
 
 std::string_view name(Allocator allocator) {
+  if (allocator == kMmapFile) return "mmap_file";
+  if (allocator == kMmapFixed) return "mmap_fixed";
+  if (allocator == kMmapFileFixed) return "mmap_file_fixed";
+  if (allocator == kMremap) return "mremap";
   switch (allocator) {
     case Allocator::none:
       break;
@@ -41,7 +46,7 @@ std::string_view name(Allocator allocator) {
 }
 
 Allocator deallocator_of(Allocator allocator) {
-  switch (allocator) {
+  switch (without_kind(allocator)) {
     case Allocator::mmap:
     case Allocator::munmap:
       return Allocator::munmap;

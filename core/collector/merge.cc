@@ -10,6 +10,9 @@
 // mean depends on the moment then, so they wait for the time of the item that follows, which is decoded alone.
 #include "collector/collector.h"
 
+#include <memray/mapping.h>
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -230,11 +233,19 @@ inline void Collector::note_time(std::uint64_t stamp) {
   next_time_ = clock_.stamp_of(Time{(format::time_units(time) + 1) * format::kTimeUnit});
 }
 
+static Allocator mapping_kind(std::uint64_t how) {
+  if (how == session::kRemapped) return kMremap;
+  const bool fixed = (how & MAP_FIXED) != 0;
+  if ((how & MAP_ANONYMOUS) != 0) return fixed ? kMmapFixed : Allocator::mmap;
+  return fixed ? kMmapFileFixed : kMmapFile;
+}
+
 RawAllocation Collector::raw_allocation(const Stream& stream, const Item& item) {
   RawAllocation allocation;
   allocation.process = stream.owner->process();
   allocation.thread = stream.id;
-  allocation.allocator = item_of(item.head) == session::kMapping ? Allocator::mmap : allocator_of(item.head);
+  allocation.allocator =
+      item_of(item.head) == session::kMapping ? mapping_kind(item.words[2]) : allocator_of(item.head);
   allocation.stack = item.stack;
   allocation.native_stack = item.native_stack;
   allocation.address = item.words[0];

@@ -129,7 +129,7 @@ void unmapped(std::uint64_t before, std::uintptr_t address, std::size_t length, 
 void remapped(std::uint64_t before, std::uintptr_t old_address, std::size_t old_length, std::uintptr_t address,
               std::size_t length, int keep_old, void* frame) {
   if (!keep_old) unmapped(before, old_address, old_length, frame);
-  mapped(address, length, MAP_PRIVATE | MAP_ANONYMOUS, -1, frame);
+  record<true>({Item::kMapping, address, length, session::kRemapped}, frame);
 }
 
 void objects_changed() {

@@ -13,7 +13,7 @@
 //
 //   allocation        kAllocation   | kind   [stamp]  address  size
 //   deallocation      kDeallocation | kind   [stamp]  address
-//   mapping           kMapping               [stamp]  address  length  flags | fd << 32
+//   mapping           kMapping               [stamp]  address  length  flags | fd << 32, or kRemapped
 //   unmapping         kUnmapping             [stamp]  address  length
 //   object made       kObjectCreated         [stamp]  address  type
 //   object destroyed  kObjectDestroyed       [stamp]  address
@@ -72,6 +72,9 @@ enum Item : std::uint8_t {
   kObjectCreated = 0x80,
   kObjectDestroyed = 0x90,
 };
+
+// In place of a mapping's flags: it is what mremap has returned.
+inline constexpr std::uint64_t kRemapped = ~std::uint64_t{0};
 
 enum class Definition : std::uint64_t {
   code = 1,      // memray_code, see recorder/definitions.cc

@@ -1,6 +1,9 @@
 #include "capture_object.h"
 
+#include <memray/mapping.h>
+
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include "event_iterator.h"
@@ -86,7 +89,7 @@ PyObject* events(PyObject* self, PyObject*) {
 void describe(Record& record, const Group& group) {
   record.tid = tid_of(group.thread);
   record.size = group.bytes;
-  record.allocator = static_cast<std::int64_t>(group.allocator);
+  record.allocator = static_cast<std::int64_t>(without_kind(group.allocator));
   record.stack_id = index(group.stack);
   record.native_stack_id = index(group.native_stack);
   record.n_allocations = group.count;
@@ -225,8 +228,10 @@ PyObject* statistics_of(PyObject* self, PyObject* argument) {
     Ref sizes(check(PyDict_New()));
     for (const auto& [size, count] : result.count_by_size)
       check(PyDict_SetItem(sizes.get(), to_python(size).get(), to_python(count).get()));
+    std::map<Allocator, std::uint64_t> by_allocator;
+    for (const auto& [allocator, count] : result.count_by_allocator) by_allocator[without_kind(allocator)] += count;
     Ref allocators(check(PyDict_New()));
-    for (const auto& [allocator, count] : result.count_by_allocator)
+    for (const auto& [allocator, count] : by_allocator)
       check(PyDict_SetItem(allocators.get(), to_python(std::uint64_t{static_cast<std::uint8_t>(allocator)}).get(),
                            to_python(count).get()));
     const Definitions& d = capture.definitions();

@@ -1,5 +1,7 @@
 #include "event_iterator.h"
 
+#include <memray/mapping.h>
+
 #include <cstring>
 #include <vector>
 
@@ -49,7 +51,7 @@ PyObject* next_record(PyObject* self) {
     record->tid = tid_of(event->thread);
     record->address = event->address;
     record->size = shown_size(*event);
-    record->allocator = static_cast<std::int64_t>(event->allocator);
+    record->allocator = static_cast<std::int64_t>(without_kind(event->allocator));
     record->n_allocations = 1;
     if (event->kind == Event::Kind::allocation) {
       const Site& site = iterator.capture->open->capture.definitions().site(event->site);
@@ -85,7 +87,7 @@ PyObject* columns(PyObject* self, PyObject*) {
       out.tid.push_back(tid_of(event->thread));
       out.address.push_back(event->address);
       out.size.push_back(shown_size(*event));
-      out.allocator.push_back(static_cast<std::uint8_t>(event->allocator));
+      out.allocator.push_back(static_cast<std::uint8_t>(without_kind(event->allocator)));
       out.stack.push_back(site ? index(site->stack) : 0);
       out.native_stack.push_back(site ? index(site->native_stack) : 0);
       if (iterator.position == iterator.batch.size()) break;

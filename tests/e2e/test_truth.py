@@ -18,6 +18,7 @@ ALL_PYTHONS = [pytest.param(path, id=version) for version, path in interpreters(
 
 # Threads' and libraries' allocations of these programs are told from those of libc by their sizes.
 UNIT = 10007
+MAPPINGS = {"mmap", "mmap_file", "mmap_fixed", "mmap_file_fixed", "mremap"}
 
 
 def compare_totals(recording):
@@ -174,7 +175,7 @@ def compare_with_valgrind(memray, folder, command, tables=0, **options):
         assert recording.done.returncode == plain.returncode == 0, recording.done.stderr
         assert recording.done.stdout == plain.stdout
         # valgrind's heap has no mappings in it.
-        heap = recording.replay(lambda event: event["allocator"] != "mmap")
+        heap = recording.replay(lambda event: event["allocator"] not in MAPPINGS)
         seen.add((heap.allocations, heap.frees, heap.bytes))
         if expected in seen:
             return

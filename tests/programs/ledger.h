@@ -23,6 +23,10 @@ enum ledger_kind {
   LEDGER_VALLOC,
   LEDGER_PVALLOC,
   LEDGER_MMAP,
+  LEDGER_MMAP_FILE,
+  LEDGER_MMAP_FIXED,
+  LEDGER_MMAP_FILE_FIXED,
+  LEDGER_MREMAP,
   LEDGER_PYMALLOC_MALLOC,
   LEDGER_PYMALLOC_CALLOC,
   LEDGER_PYMALLOC_REALLOC,
@@ -58,8 +62,10 @@ static inline void* keep(void* pointer) {
 
 static inline void ledger_print(void) {
   static const char* const names[LEDGER_KINDS] = {
-      "MALLOC", "CALLOC",  "REALLOC", "POSIX_MEMALIGN",  "ALIGNED_ALLOC",   "MEMALIGN",
-      "VALLOC", "PVALLOC", "MMAP",    "PYMALLOC_MALLOC", "PYMALLOC_CALLOC", "PYMALLOC_REALLOC"};
+      "MALLOC",        "CALLOC",          "REALLOC",         "POSIX_MEMALIGN",
+      "ALIGNED_ALLOC", "MEMALIGN",        "VALLOC",          "PVALLOC",
+      "MMAP",          "MMAP_FILE",       "MMAP_FIXED",      "MMAP_FILE_FIXED",
+      "MREMAP",        "PYMALLOC_MALLOC", "PYMALLOC_CALLOC", "PYMALLOC_REALLOC"};
   static char text[2048];
   unsigned long long allocations = 0;
   size_t used = 0;

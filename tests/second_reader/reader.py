@@ -17,7 +17,7 @@ SIGNATURE = b"\x93MRAY\r\n\x1a"
 HEADER, DEFINITIONS, EVENTS, SAMPLES, INDEX, TRAILER, AGGREGATES, OBJECTS = range(8)
 SITE_TABLES = {81: "peak", 82: "live", 83: "kept", 84: "allocated"}
 TOTALS = ("events", "allocations", "deallocations", "unknown", "allocated_bytes", "peak_bytes")
-MUNMAP_OF = {10: 11, 12: 15, 13: 15, 14: 15}
+MUNMAP_OF = {10: 11, 16: 11, 17: 11, 18: 11, 19: 11, 12: 15, 13: 15, 14: 15}
 
 
 class Malformed(Exception):

@@ -4,6 +4,8 @@
 #include "html_common/packed.h"
 #include "html_common/page.h"
 
+#include <memray/mapping.h>
+
 #include <ostream>
 
 namespace memray::table {
@@ -28,7 +30,7 @@ void write_page(std::ostream& out, const Page& page, html::SourceLines& sources)
   json.field("merged", page.table.merged);
   json.key("allocators");
   json.open('[');
-  for (std::uint8_t i = 0; i <= static_cast<std::uint8_t>(Allocator::pymalloc_free); ++i) {
+  for (std::uint8_t i = 0; i <= static_cast<std::uint8_t>(kLastAllocator); ++i) {
     json.value(i == 0 ? std::string_view() : name(Allocator{i}));
   }
   json.close(']');
