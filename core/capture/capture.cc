@@ -223,13 +223,13 @@ void Capture::State::note_malformed(const BlockPlace& block) {
 }
 
 // Another thread unpacks the next block while `receive` works on this one.
-void Capture::State::for_each_events_block(Columns columns, const BlockReceiver& receive) {
+void Capture::State::for_each_events_block(Columns columns, const BlockReceiver& receive, std::size_t first) {
   require_events();
   EventSections sections, next_sections;
   const auto read = [&](std::size_t i, EventSections& into) { return read_events(events_blocks[i], columns, into); };
   const std::size_t blocks = events_blocks.size();
-  bool intact = blocks > 0 && read(0, sections);
-  for (std::size_t i = 0; i < blocks; ++i) {
+  bool intact = first < blocks && read(first, sections);
+  for (std::size_t i = first; i < blocks; ++i) {
     report(static_cast<double>(i) / static_cast<double>(blocks));
     std::future<bool> next;
     if (i + 1 < blocks) next = std::async(kInBackground, read, i + 1, std::ref(next_sections));
@@ -242,10 +242,26 @@ void Capture::State::for_each_events_block(Columns columns, const BlockReceiver&
   report(1);
 }
 
+void Capture::State::events_from(std::size_t block, Columns columns,
+                                 const std::function<bool(std::span<const Event>)>& receive) {
+  EventDecoder decoder(definitions, columns);
+  if (block > 0 && block < events_blocks.size()) decoder.begin_at(events_blocks[block].header.summary);
+  std::vector<Event> batch;
+  const auto decode = [&](const EventsSummary& summary, const EventSections& sections) {
+    bool sound = decoder.begin(summary, sections);
+    while (sound) {
+      batch.clear();
+      sound = decoder.next(batch);
+      if (batch.empty()) break;
+      if (!receive(batch)) return EventDecoder::Result::stopped;
+    }
+    return sound ? EventDecoder::Result::done : EventDecoder::Result::malformed;
+  };
+  for_each_events_block(columns, decode, block);
+}
+
 void Capture::events(Columns columns, const std::function<bool(std::span<const Event>)>& receive) const {
-  EventReader reader(*this, columns);
-  for (auto batch = reader.next(); !batch.empty(); batch = reader.next())
-    if (!receive(batch)) return;
+  state_->events_from(0, columns, receive);
 }
 
 }  // namespace memray

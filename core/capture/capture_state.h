@@ -62,7 +62,9 @@ struct Capture::State {
       std::function<format::EventDecoder::Result(const format::EventsSummary&, const format::EventSections&)>;
   // Unpacks the events blocks one by one until `receive` says otherwise. Notes damage, reports progress.
   // Throws as require_events() does.
-  void for_each_events_block(Columns columns, const BlockReceiver& receive);
+  void for_each_events_block(Columns columns, const BlockReceiver& receive, std::size_t first = 0);
+  // Capture::events() from a block on. To it, what was allocated before is unknown: see EventDecoder.
+  void events_from(std::size_t block, Columns columns, const std::function<bool(std::span<const Event>)>& receive);
 
   void report(double fraction) const {
     if (progress) progress(fraction);

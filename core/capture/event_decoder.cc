@@ -49,6 +49,10 @@ bool EventDecoder::begin_allocation(Cursor& in, Event& event, std::uint64_t site
 
 bool EventDecoder::end_allocation(Cursor& in, Event& event, std::uint64_t number_delta) {
   event.number = in.reference = apply_delta(in.reference, number_delta);
+  if (event.number < first_known_) {
+    event.kind = Event::Kind::unknown_deallocation;
+    return true;
+  }
   const LiveAllocation* const allocation = live_.find(event.number);
   if (allocation == nullptr) return false;
   event.kind = Event::Kind::deallocation;
@@ -86,6 +90,10 @@ bool EventDecoder::decode_extended(Cursor& in, Event& event) {
       if (distance > live_.next_number()) return false;
       event.kind = Event::Kind::partial_deallocation;
       event.number = live_.next_number() - distance;
+      if (event.number < first_known_) {
+        event.kind = Event::Kind::unknown_deallocation;
+        return true;
+      }
       LiveAllocation* const allocation = live_.find(event.number);
       if (allocation == nullptr || event.size >= allocation->size || event.pieces == 0) return false;
       allocation->size -= event.size;
@@ -130,6 +138,11 @@ bool EventDecoder::decode_event(Cursor& in, Event& event) {
   if (wants(columns_, Columns::time)) event.time = Time{in.times.read(in.position) * kTimeUnit};
   ++in.position;
   return in.ok();
+}
+
+void EventDecoder::begin_at(const EventsSummary& block) {
+  first_known_ = block.first_allocation;
+  live_.begin_at(first_known_);
 }
 
 bool EventDecoder::begin(const EventsSummary& summary, const EventSections& sections) {

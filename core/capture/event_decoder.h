@@ -1,5 +1,6 @@
 // From the sections of events blocks back to events. One decoder goes once over the blocks of a capture, from the first
-// on: it remembers the live allocations, which deallocations refer to.
+// on: it remembers the live allocations, which deallocations refer to. One that starts at a later block does not know
+// what was allocated before: deallocations of that are unknown ones to it, and addresses cannot be told.
 #pragma once
 
 #include <memray/capture.h>
@@ -36,6 +37,9 @@ class EventDecoder {
   EventDecoder(const Definitions& definitions, Columns columns);
   ~EventDecoder();
 
+  // Before the first block, if that is not the capture's.
+  void begin_at(const EventsSummary& block);
+
   // Starts a block, whose sections must live until its end. False if it does not follow the block before.
   bool begin(const EventsSummary& summary, const EventSections& sections);
 
@@ -54,6 +58,7 @@ class EventDecoder {
   const Definitions& definitions_;
   Columns columns_;
   AllocationWindow live_;
+  std::uint64_t first_known_ = 0;
   std::unique_ptr<Cursor> cursor_;
 };
 

@@ -52,6 +52,11 @@ bool for_each_run(std::span<const std::byte> section, std::uint64_t events, Plai
 LiveSites::LiveSites(const Definitions& definitions, bool keep_at_exit)
     : definitions_(definitions), keep_at_exit_(keep_at_exit), kept_(definitions.sites()) {}
 
+void LiveSites::begin_at(const EventsSummary& block) {
+  first_known_ = block.first_allocation;
+  window_.begin_at(first_known_);
+}
+
 bool LiveSites::apply(const EventsSummary& summary, std::span<const std::byte> section, std::uint64_t events) {
   if (summary.first_allocation != window_.next_number() || definitions_.sites() >= LiveSite::kApart) return false;
   previous_site_ = 0;
@@ -98,15 +103,17 @@ std::size_t LiveSites::apply_tokens(std::span<const std::uint64_t> tokens) {
 // The allocation is not where most are, or its size is not.
 bool LiveSites::release_slowly(std::uint64_t number) {
   const LiveSite* const entry = window_.find(number);
-  if (entry == nullptr) return false;
+  if (entry == nullptr) return number < first_known_;
   if ((entry->value & LiveSite::kApart) != 0) apart_.erase(number);
   window_.erase(number);
   return true;
 }
 
 bool LiveSites::release_part(std::uint64_t distance, std::uint64_t bytes, std::uint64_t pieces) {
+  if (distance > window_.next_number()) return false;
   const std::uint64_t number = window_.next_number() - distance;
-  LiveSite* const entry = distance <= window_.next_number() ? window_.find(number) : nullptr;
+  if (number < first_known_) return true;
+  LiveSite* const entry = window_.find(number);
   if (entry == nullptr || pieces == 0 || pieces > 0xffff'ffff) return false;
   Apart& apart = apart_[number];
   if ((entry->value & LiveSite::kApart) == 0) apart.bytes = definitions_.site(SiteId{entry->site()}).size;

@@ -43,6 +43,9 @@ class LiveSites {
   // Applies the first `events` events of a block; the blocks of a capture in order. False: these are no events.
   bool apply(const format::EventsSummary& summary, std::span<const std::byte> section, std::uint64_t events);
 
+  // Before the first block, if that is not the capture's: what became of allocations before it is passed over.
+  void begin_at(const format::EventsSummary& block);
+
   // Lets allocations before this one out of the totals.
   void count_from(std::uint64_t number) { first_counted_ = number; }
 
@@ -69,6 +72,7 @@ class LiveSites {
   bool keep_at_exit_;
   std::uint64_t previous_site_ = 0;
   std::uint64_t first_counted_ = 0;
+  std::uint64_t first_known_ = 0;
   std::uint64_t reference_ = 0;
   format::NumberWindow<LiveSite> window_;
   NumberMap<Apart> apart_;

@@ -32,7 +32,13 @@ class NumberWindow {
     while (chunks_.size() * kChunk < next_ + count) add_chunk();
   }
 
-  // Entries come with consecutive numbers from 0, after `prepare` has made room.
+  // Before the first entry: numbers begin here, not at 0. Those below are never live.
+  void begin_at(std::uint64_t number) {
+    chunks_.resize(number / kChunk);
+    next_ = number;
+  }
+
+  // Entries come with consecutive numbers, after `prepare` has made room.
   void append(const Entry& entry) {
     *slot(next_) = entry;
     ++next_;

@@ -66,16 +66,19 @@ std::uint64_t allocations_until(const Capture::State& state, const Moment& momen
   return block.header.summary.first_allocation + allocations_among(sections.events.bytes(), moment.events);
 }
 
-void apply_until(Capture::State& state, const Moment& moment, LiveSites& live) {
-  if (moment == Moment{}) return;
-  std::size_t i = 0;
-  state.for_each_events_block(Columns::none, [&](const EventsSummary& block, const EventSections& sections) {
-    const std::uint64_t events = i < moment.block ? block.events : moment.events;
-    if (!live.apply(block, sections.events.bytes(), events)) return EventDecoder::Result::malformed;
-    ++i;
-    const bool done = i > moment.block || (i == moment.block && moment.events == 0);
-    return done ? EventDecoder::Result::stopped : EventDecoder::Result::done;
-  });
+void apply_until(Capture::State& state, const Moment& moment, LiveSites& live, std::size_t first) {
+  if (moment <= Moment{first, 0}) return;
+  std::size_t i = first;
+  state.for_each_events_block(
+      Columns::none,
+      [&](const EventsSummary& block, const EventSections& sections) {
+        const std::uint64_t events = i < moment.block ? block.events : moment.events;
+        if (!live.apply(block, sections.events.bytes(), events)) return EventDecoder::Result::malformed;
+        ++i;
+        const bool done = i > moment.block || (i == moment.block && moment.events == 0);
+        return done ? EventDecoder::Result::stopped : EventDecoder::Result::done;
+      },
+      first);
 }
 
 }  // namespace memray

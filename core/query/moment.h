@@ -22,7 +22,7 @@ Time time_of(const Capture::State& state, const Moment& moment);
 // How many allocations had been made.
 std::uint64_t allocations_until(const Capture::State& state, const Moment& moment);
 
-// What the sites held. Reads no block behind the moment.
-void apply_until(Capture::State& state, const Moment& moment, LiveSites& live);
+// What the sites held. Reads no block behind the moment, and none before `first`, where `live` begins.
+void apply_until(Capture::State& state, const Moment& moment, LiveSites& live, std::size_t first = 0);
 
 }  // namespace memray

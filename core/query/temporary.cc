@@ -27,9 +27,11 @@ struct Made {
 
 class Temporaries {
  public:
-  // Counts those made since `first`.
-  Temporaries(const Definitions& definitions, std::uint64_t threshold, std::uint64_t first)
-      : threshold_(threshold), first_(first), turns_(definitions.threads()), totals_(definitions.sites()) {}
+  // Counts those made since `first`; the events that come begin with allocation `known`.
+  Temporaries(const Definitions& definitions, std::uint64_t threshold, std::uint64_t first, std::uint64_t known)
+      : threshold_(threshold), first_(first), turns_(definitions.threads()), totals_(definitions.sites()) {
+    made_.begin_at(known);
+  }
 
   // False after `end`.
   bool add(std::span<const Event> events, Time end) {
@@ -88,12 +90,13 @@ class Temporaries {
 
 Snapshot temporary_within(const Capture& capture, std::uint64_t threshold, Time from, Time to,
                           const SnapshotOptions& options) {
-  const Capture::State& state = capture.state();
-  const bool from_start = from < Time{};
-  const std::uint64_t first = from_start ? 0 : allocations_until(state, moment_at(state, from));
-  Temporaries temporaries(capture.definitions(), threshold, first);
-  capture.events(Columns::thread | Columns::time,
-                 [&](std::span<const Event> events) { return temporaries.add(events, to); });
+  Capture::State& state = capture.state();
+  const Moment begin = from < Time{} ? Moment{} : moment_at(state, from);
+  const std::uint64_t first = begin == Moment{} ? 0 : allocations_until(state, begin);
+  const std::uint64_t known = begin.block == 0 ? 0 : allocations_until(state, {begin.block, 0});
+  Temporaries temporaries(capture.definitions(), threshold, first, known);
+  state.events_from(begin.block, Columns::thread | Columns::time,
+                    [&](std::span<const Event> events) { return temporaries.add(events, to); });
   Snapshot snapshot = group_sites(capture.definitions(), temporaries.totals(), options);
   snapshot.time = to;
   return snapshot;

@@ -4,6 +4,9 @@
 // found by looking into one block, and the highest moment of a window mostly without looking into any: blocks that lie
 // wholly within the window are told by the index, and only if the highest point of a block that the window cuts lies in
 // the part cut off, and is high enough to matter, sums have to be added up event by event.
+//
+// What was live at a moment takes all blocks before it. What was allocated in a window and is left at its end, or was
+// temporary in it, does not: blocks before the window are not read.
 
 #include <memray/query.h>
 
@@ -96,9 +99,13 @@ Snapshot live_at(const Capture& capture, Time time, const SnapshotOptions& optio
 
 Snapshot leaked_within(const Capture& capture, Time from, Time to, const SnapshotOptions& options) {
   Capture::State& state = capture.state();
+  const Moment first = moment_at(state, from);
   LiveSites live(state.definitions, true);
-  live.count_from(allocations_until(state, moment_at(state, from)));
-  if (from < to) apply_until(state, moment_at(state, to), live);
+  live.count_from(allocations_until(state, first));
+  if (from < to && first.block < state.events_blocks.size()) {
+    live.begin_at(state.events_blocks[first.block].header.summary);
+    apply_until(state, moment_at(state, to), live, first.block);
+  }
   Snapshot snapshot = group_sites(state.definitions, live.totals(), options);
   snapshot.time = to;
   return snapshot;

@@ -98,7 +98,17 @@ TEST_CASE("live sets at moments and in windows are those that were") {
   }
 }
 
-// All events behind the window are overwritten once the capture is open: who looks at one of them notices.
+// Overwrites blocks of an open capture: who looks at one of them notices.
+template <typename Wanted>
+void overwrite(const Capture& capture, Wanted wanted) {
+  std::fstream file(capture.path(), std::ios::in | std::ios::out | std::ios::binary);
+  for (const format::BlockPlace& block : capture.state().events_blocks) {
+    if (!wanted(block.header.summary)) continue;
+    file.seekp(static_cast<std::streamoff>(block.offset + block.header.header_size));
+    file << std::string(block.header.payload_size, '\0');
+  }
+}
+
 TEST_CASE("a window reads nothing behind its end") {
   const auto seed = GENERATE(range(30u, 34u));
   History history(seed, 3000);
@@ -106,15 +116,8 @@ TEST_CASE("a window reads nothing behind its end") {
   const std::int64_t end = nanoseconds(history.program.recording.now()) / 1'000'000;
   const Time from = after(end / 4);
   const Time to = after(end / 2);
-  const auto& blocks = capture.state().events_blocks;
-  {
-    std::fstream file(capture.path(), std::ios::in | std::ios::out | std::ios::binary);
-    for (const format::BlockPlace& block : blocks) {
-      if (block.header.summary.first_time <= nanoseconds(to) + 1'000'000) continue;
-      file.seekp(static_cast<std::streamoff>(block.offset + block.header.header_size));
-      file << std::string(block.header.payload_size, '\0');
-    }
-  }
+  overwrite(capture,
+            [&](const format::EventsSummary& block) { return block.first_time > nanoseconds(to) + 1'000'000; });
   const Model& model = history.program.model;
   check(live_at(capture, to), model.groups(history.live(to), true));
   check(leaked_within(capture, from, to), model.groups(history.leaked(from, to), true));
@@ -123,6 +126,25 @@ TEST_CASE("a window reads nothing behind its end") {
   REQUIRE(!capture.damage());
   leaks(capture);
   REQUIRE(capture.damage());
+}
+
+TEST_CASE("what was allocated in a window is found without reading what came before") {
+  const auto seed = GENERATE(range(30u, 42u));
+  CAPTURE(seed);
+  History history(seed, 3000);
+  const Capture capture = history.program.recording.finish(512);
+  const std::int64_t end = nanoseconds(history.program.recording.now()) / 1'000'000;
+  const Time from = after(end / 2);
+  const Time to = after(end * 3 / 4);
+  int overwritten = 0;
+  overwrite(capture, [&](const format::EventsSummary& block) {
+    const bool before = block.last_time < nanoseconds(from) - 1'000'000;
+    overwritten += before;
+    return before;
+  });
+  REQUIRE(overwritten > 5);
+  check(leaked_within(capture, from, to), history.program.model.groups(history.leaked(from, to), true));
+  REQUIRE(!capture.damage());
 }
 
 TEST_CASE("a window over everything is no window") {
@@ -143,7 +165,8 @@ TEST_CASE("temporary allocations are those found by keeping the latest of each t
   RandomProgram program(seed);
   program.keep_calls = true;
   program.run(1500);
-  const Capture capture = program.recording.finish();
+  const Capture capture = program.recording.finish(512);
+  const Time middle{nanoseconds(program.recording.now()) / 2'000'000 * 1'000'000};
   for (const std::uint64_t threshold : {0u, 1u, 2u, 7u, 1000u}) {
     CAPTURE(threshold);
     std::map<ThreadId, std::deque<std::uint64_t>> latest;
@@ -161,7 +184,16 @@ TEST_CASE("temporary allocations are those found by keeping the latest of each t
     }
     for (const bool merge : {true, false})
       check(temporary(capture, threshold, {merge}), program.model.groups(found, merge));
+    std::vector<Block> late = found;
+    std::erase_if(late, [&](const Block& block) { return program.model.made[block.maker].time <= middle; });
+    check(temporary_within(capture, threshold, middle, capture.metadata().end), program.model.groups(late, true));
   }
+  overwrite(capture,
+            [&](const format::EventsSummary& block) { return block.last_time < nanoseconds(middle) - 1'000'000; });
+  temporary_within(capture, 1, middle, capture.metadata().end);
+  REQUIRE(!capture.damage());
+  temporary(capture, 1);
+  REQUIRE(capture.damage());
 }
 
 TEST_CASE("intervals add up to the live sets of windows") {
