@@ -89,6 +89,8 @@ void ask_everything(std::string_view bytes) {
     ask([&] { live_at(capture, middle); });
     ask([&] { peak_within(capture, middle, end); });
     ask([&] { leaked_within(capture, Time{0}, middle); });
+    ask([&] { leaked_within(capture, middle, end); });
+    ask([&] { temporary_within(capture, 1, middle, end); });
     ask([&] { temporal(capture, TemporalKind::leaks, 20); });
     ask([&] { temporal(capture, TemporalKind::high_water, 20); });
     timeline(capture, 5);
