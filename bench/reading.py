@@ -7,6 +7,7 @@ Times are CPU seconds of the reading process, start-up of the interpreter or the
 its own recording: the two do not see the same ones (this memray starts before the interpreter's imports of its own script runner).
 """
 import argparse
+import json
 import os
 import pathlib
 import resource
@@ -52,8 +53,11 @@ def main():
         events = int(subprocess.run([python, "-c", COUNT, theirs], check=True, capture_output=True, text=True).stdout)
         print(f"memray 1.20: {events / 1e6:.1f} M records, {theirs.stat().st_size / events:.3f} bytes each")
         print(f"  peak {cpu([python, '-c', PEAK, theirs]):.2f} s, leaks {cpu([python, '-c', LEAKS, theirs]):.2f} s")
-        print(f"this memray: {ours.stat().st_size / 1e6:.2f} MB")
-        print(f"  peak {cpu([options.memray, 'summary', ours]):.2f} s, statistics {cpu([options.memray, 'stats', ours]):.2f} s")
+        stats = json.loads(subprocess.run([options.memray, "stats", "--json", "-o", "-", ours], check=True, capture_output=True, text=True).stdout)
+        events = stats["metadata"]["total_allocations"]
+        print(f"this memray: {events / 1e6:.1f} M events, {ours.stat().st_size / events:.3f} bytes each")
+        summary = [options.memray, "summary"]
+        print(f"  peak {cpu([*summary, ours]):.2f} s, leaks {cpu([*summary, '--leaks', ours]):.2f} s, statistics {cpu([options.memray, 'stats', ours]):.2f} s")
 
 
 if __name__ == "__main__":
