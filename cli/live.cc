@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <memray/text.h>
+#include <poll.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +20,8 @@
 
 namespace memray::cli {
 namespace {
+
+constexpr int kBetweenLooks = 50;  // milliseconds
 
 constexpr auto kUsageLine = "memray live [options] [HOST:]PORT | unix:PATH";
 
@@ -72,6 +76,29 @@ class Kept {
   int fd_;
 };
 
+// Readable when the user wants to end it.
+int ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+// Without a terminal there is only the file, until the recording or the user ends it.
+int keep_only(const live::Address& address, const live::LiveState::Keep& keep) {
+  using Status = live::Watcher::Status;
+  pollfd ending{ending_signals(), POLLIN, 0};  // before there is a thread
+  live::Watcher watcher(address, keep);
+  bool stopped = false;
+  while (!stopped && (watcher.status() == Status::connecting || watcher.status() == Status::connected))
+    stopped = poll(&ending, 1, kBetweenLooks) != 0;
+  if (const std::string problem = watcher.problem(); !problem.empty()) throw Failure(problem);
+  if (!stopped && !watcher.look()->ended())
+    throw Failure("the connection has ended before the recording; what came is in the file");
+  return kSuccess;
+}
+
 }  // namespace
 
 int live_command(const Installation&, const Arguments& arguments) {
@@ -87,12 +114,15 @@ int live_command(const Installation&, const Arguments& arguments) {
   command.add_flag("-f,--force", force, "Overwrite it, if it is there");
   if (!command.read(arguments)) return kSuccess;
   const live::Address address = address_of(where);
-  if (isatty(STDOUT_FILENO) == 0) throw Failure("memray live draws on a terminal, and standard output is none");
+  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  if (!terminal && output.empty())
+    throw Failure("memray live draws on a terminal, and standard output is none; with -o FILE it needs no terminal");
 
   std::shared_ptr<Kept> kept;
   if (!output.empty()) kept = std::make_shared<Kept>(output, force);
   live::LiveState::Keep keep;
   if (kept) keep = [kept](std::span<const std::byte> bytes, bool beginning) { kept->write(bytes, beginning); };
+  if (!terminal) return keep_only(address, keep);
   live::Watcher watcher(address, keep);
   watch_on_terminal(watcher);
   if (const std::string problem = watcher.problem(); !problem.empty()) throw Failure(problem);

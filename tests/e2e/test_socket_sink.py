@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -310,3 +311,65 @@ def test_a_token_of_ones_own(memray, programs, tmp_path):
 def test_quiet(memray, programs, tmp_path):
     done = run([memray, "run", "-q", "--sink=socket", "--", programs / "pairs", "1"])
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+# --- memray live -o
+
+
+def test_a_client_that_writes_a_file(memray, programs, tmp_path):
+    path = tmp_path / "received.bin"
+    with Counted(memray, programs, tmp_path, "--live-remote", sink=None) as served:
+        client = subprocess.Popen(
+            [memray, "live", "-o", path, str(served.port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        wait_until(served.file.exists)
+        served.wait_for(200_000)
+        other = tmp_path / "other.bin"  # from elsewhere, and stopped early
+        host, port = served.address
+        early = subprocess.Popen(
+            [memray, "live", "-o", other, f"{host}:{port}"], env={**os.environ, "MEMRAY_LIVE_TOKEN": served.token}
+        )
+        wait_until(lambda: other.exists() and other.stat().st_size > 100_000)
+        early.send_signal(signal.SIGINT)
+        assert early.wait(60) == 0
+        served.kill_program()
+        out, err = client.communicate(timeout=60)
+        served.end()
+    assert (client.returncode, err) == (0, "")
+    served.check(path.read_bytes())
+    assert run([memray, "stats", other]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, code, says",
+    [
+        (["-o", "out", "0"], 1, "Invalid port"),
+        (["-o", "out", "65536"], 1, "Invalid port"),
+        (["-o", "out", "words"], 2, "is no address"),
+        (["-o", "out", "unix:"], 2, "needs the path"),
+        (["-o", "taken", "4242"], 1, "there already"),
+        (["-o", "no/out", "4242"], 1, "No such file"),
+    ],
+)
+def test_what_memray_live_cannot_do(memray, tmp_path, arguments, code, says):
+    (tmp_path / "taken").write_text("mine")
+    done = run([memray, "live", *arguments], cwd=tmp_path)
+    assert done.returncode == code and says in done.stderr
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_memray_live_is_told_why(memray, programs, tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        client = subprocess.Popen(
+            [memray, "live", "-f", "-o", tmp_path / "out", str(other.getsockname()[1])], stderr=subprocess.PIPE, text=True
+        )
+        connection, _ = other.accept()
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        _, err = client.communicate(timeout=60)
+    assert client.returncode == 1 and "is not memray" in err
+    with Idle(memray, programs, tmp_path) as served:
+        # By TCP: 0.0.0.0 is this machine, too, but none of the names for which the Unix socket is tried.
+        for token, says in (("x" * 32, "is not the one"), ("", "its token is needed")):
+            done = run([memray, "live", "-f", "-o", tmp_path / "out", f"0.0.0.0:{served.port}#{token}"])
+            assert done.returncode == 1 and says in done.stderr, done
