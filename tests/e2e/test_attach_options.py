@@ -101,6 +101,27 @@ def test_python_allocators(memray, tmp_path):
     assert all(event["allocator"].startswith("pymalloc") for event in made)
 
 
+@pytest.mark.parametrize("version", recording.interpreters())
+def test_names_of_python_threads(memray, tmp_path, version):
+    """Of threads that were there before, which only `threading` can name, and of one that begins later."""
+    code = (
+        "import sys, threading\ngo = threading.Event()\ndef work(size):\n    go.wait()\n    bytearray(size)\n"
+        "def thread(size, name):\n    made = threading.Thread(target=work, args=[size], name=name)\n    made.start()\n    return made\n"
+        "threads = [thread(3_000_000, 'there before, with a long name'), thread(4_000_000, 'also before')]\n"
+        "print('ready', flush=True)\nsys.stdin.readline()\nthreads.append(thread(5_000_000, 'begun later'))\ngo.set()\n"
+        "for each in threads: each.join()\nprint('done', flush=True)\nsys.stdin.readline()\n"
+    )
+    with attaching.Program([recording.interpreters()[version], "-c", code]) as program:
+        run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
+        assert program.tell("go") == "done\n"
+        run(memray, "detach", program.pid)
+        program.tell("end")
+    read = capture(memray, tmp_path / "c.bin")
+    names = {event["tid"]: event["name"] for kind, event in read.lines if kind == "THREAD"}
+    found = {event["size"] // 1_000_000: names[event["tid"]] for kind, event in read.events if kind == "ALLOCATION" and event["size"] >= 3_000_000}
+    assert found == {3: "there before, with a long name", 4: "also before", 5: "begun later"}
+
+
 def test_followed_children_are_counted_and_left(memray, program, tmp_path):
     """One that ends, one that stays: after detaching it is as if nothing had been there."""
     run(memray, "attach", program.pid, "--follow-fork", "-o", tmp_path / "c.bin")
