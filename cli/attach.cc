@@ -82,7 +82,8 @@ int attach_command(const Installation& installation, const Arguments& arguments)
   if (!command.read(arguments)) return kSuccess;
   recording.finish();
   if (options.track_objects)
-    throw Failure("--track-object-lifetimes is for programs that memray starts, and for Tracker; attach knows no objects");
+    throw Failure(
+        "--track-object-lifetimes is for programs that memray starts, and for Tracker; attach knows no objects");
 
   attach::check_target(request.pid);
   const RunPlugins plugins = plugins_for(installation, options, request.pid);
@@ -100,9 +101,9 @@ int attach_command(const Installation& installation, const Arguments& arguments)
     request.duration = std::chrono::nanoseconds(duration);
     request.leave = [&] { attach::leave(request.pid, record.recorder); };
   }
-  attach::attach(request);
+  const std::string destination = attach::attach(request);
   if (options.quiet) return kSuccess;
-  fmt::print("Recording process {} into {}\n", request.pid, record.sink_config.output);
+  fmt::print("Recording process {}{}\n", request.pid, destination.empty() ? "" : " into " + destination);
   fmt::print("To end the recording{}:\n\n  memray detach {}\n",
              duration > 0 ? fmt::format(" before {} are over", duration_text) : "", request.pid);
   return kSuccess;

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <vector>
 
@@ -154,13 +155,25 @@ void start_collector(CollectRequest request) {
     if (fork() != 0) _exit(0);
     close(reply[0]);
     request.reply = reply[1];
-    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (const int fd : {0, 1, 2}) dup2(null, fd);
+    request.ready = [&record = request.record] {
+      if (!record.quiet) fmt::print("{}", record.sink->instructions());
+      std::fflush(stdout);
+      const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+      for (const int fd : {0, 1, 2}) dup2(null, fd);
+    };
     _exit(collect(request) ? 0 : 1);
   }
   close(reply[1]);
   waitpid(between, nullptr, 0);
   hear(reply[0]);
+}
+
+std::string destination_of(int session) {
+  void* memory = mmap(nullptr, session::kPoolOffset, PROT_READ, MAP_SHARED, session, 0);
+  if (memory == MAP_FAILED) return "";
+  std::string destination = static_cast<const session::Control*>(memory)->destination;
+  munmap(memory, session::kPoolOffset);
+  return destination;
 }
 
 // The collector, told that it is not needed: the process has left before it began.
@@ -207,7 +220,7 @@ void leave_children(std::uint64_t session, pid_t collector, const std::filesyste
 
 }  // namespace
 
-void attach(CollectRequest request) {
+std::string attach(CollectRequest request) {
   const pid_t pid = request.pid;
   const auto& recorder = request.record.recorder;
   check_target(pid);
@@ -243,8 +256,10 @@ void attach(CollectRequest request) {
     }
     throw;
   }
+  std::string destination = destination_of(session.here);
   injection.close(session);
   files.close_all();
+  return destination;
 }
 
 void leave(pid_t pid, const std::filesystem::path& recorder) {

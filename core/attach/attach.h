@@ -11,8 +11,8 @@ namespace memray::attach {
 
 // Makes the process load the recorder and start recording. The collector is a process of its own, which goes on when
 // this function returns. `request` says what is to be recorded; session, reply and the like are filled in here. Throws
-// AttachError, and leaves the process as it was then.
-void attach(CollectRequest request);
+// AttachError, and leaves the process as it was then. Returns where the recording is, "" if nowhere.
+std::string attach(CollectRequest request);
 
 struct Ended {
   std::string destination;  // where the recording is, "" if nowhere

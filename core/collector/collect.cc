@@ -148,6 +148,7 @@ bool collect(const CollectRequest& request) try {
   destination.copy(control.destination, sizeof control.destination - 1);
   collector::Collector collector(session, sink, collector::initial_metadata(request.record, request.pid));
   collector.on_warning = collector::warn;
+  if (request.ready) request.ready();
   reply(request.reply, "");
 
   Service service(request, session, collector);

@@ -10,9 +10,10 @@
 namespace memray {
 
 struct CollectRequest {
-  RecordRequest record;  // of it: plugins, sink, intervals
-  int session = -1;      // shared memory that the program will map, empty
-  int reply = -1;        // told when the collector is ready: an empty line, or one that says why it cannot be
+  RecordRequest record;         // of it: plugins, sink, intervals
+  int session = -1;             // shared memory that the program will map, empty
+  int reply = -1;               // told when the collector is ready: an empty line, or one that says why it cannot be
+  std::function<void()> ready;  // called just before that, if it works
   pid_t pid = 0;
   pid_t pid_there = 0;        // its number in its own namespace, if it was attached to; else 0
   bool follows_exec = false;  // a program that replaces this one is recorded too

@@ -1,5 +1,6 @@
 """memray attach with each of its options, compared with what the program says that it has done."""
 import os
+import re
 import signal
 import sys
 import time
@@ -180,3 +181,11 @@ def test_durations(memray, program, tmp_path, duration, wrong):
     assert program.end() == attaching.RIGHT
     wait_until(lambda: "cut short" not in recording.run([memray, "parse", tmp_path / "c.bin"]).stderr)
     assert counts(capture(memray, tmp_path / "c.bin")) == (0, 0)
+
+
+def test_a_socket_says_how_to_watch(memray, program):
+    done = run(memray, "attach", program.pid, "--sink=socket")
+    port = re.search(r"memray live (\d+)'", done.stdout).group(1)
+    assert re.search(rf"Recording process {program.pid} into \S+:{port}\n", done.stdout)
+    run(memray, "detach", program.pid)
+    assert program.end() == attaching.RIGHT

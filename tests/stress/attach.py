@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Attaches to programs at work and detaches again, many times, and prints how often it worked and how long it took.
 
-    tests/stress/attach.py [--cycles 100] [NAME...]
+    tests/stress/attach.py [--cycles 100] [--peer PYTHON] [NAME...]
+
+With --peer, the same with the memray of PyPI that PYTHON has installed, and its gdb method; the targets run in that Python.
 
 The tests do the same a few times (tests/e2e/test_attach.py). A cycle fails if a command fails; a program fails if it does
 not end as it should, or says that something was wrong.
@@ -19,14 +21,14 @@ sys.path.insert(0, str(TOP / "tests" / "e2e"))
 import attaching  # noqa: E402
 
 
-def cycle(memray, pid, folder):
+def cycle(attach, detach, pid, folder):
     before = time.monotonic()
-    attached = subprocess.run([memray, "attach", "-q", "-f", "-o", folder + "/c.bin", str(pid)], capture_output=True, text=True)
+    attached = subprocess.run([*attach, "-f", "-o", folder + "/c.bin", str(pid)], capture_output=True, text=True)
     took = time.monotonic() - before
     if attached.returncode != 0:
         return took, attached.stderr
     time.sleep(0.01)
-    detached = subprocess.run([memray, "detach", "-q", str(pid)], capture_output=True, text=True)
+    detached = subprocess.run([*detach, str(pid)], capture_output=True, text=True)
     return took, detached.stderr if detached.returncode != 0 else ""
 
 
@@ -34,18 +36,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--build", type=pathlib.Path, default=TOP / "build" / "release")
+    parser.add_argument("--peer")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    memray = str(options.build / "bin" / "memray")
+    attach, detach = ([str(options.build / "bin" / "memray"), command, "-q"] for command in ("attach", "detach"))
+    if options.peer:
+        attach, detach = ([options.peer, "-m", "memray", command, "--method", "gdb"] for command in ("attach", "detach"))
     failures = 0
     print(f"{'program':<22} {'worked':>9} {'median ms':>10} {'slowest ms':>11}  program")
-    for name, start in attaching.targets(options.build / "tests" / "programs").items():
+    for name, start in attaching.targets(options.build / "tests" / "programs", options.peer or sys.executable).items():
         if options.names and name not in options.names:
             continue
         with tempfile.TemporaryDirectory() as folder, start() as program:
             times, worked = [], 0
             for _ in range(options.cycles):
-                took, trouble = cycle(memray, program.pid, folder)
+                took, trouble = cycle(attach, detach, program.pid, folder)
                 times.append(took * 1000)
                 worked += not trouble
                 if trouble:
