@@ -15,27 +15,42 @@ bool has_objects(const Capture& capture) {
          std::ranges::any_of(extra, [](const auto& entry) { return entry.first == "track_object_lifetimes"; });
 }
 
-void objects(const Capture& capture, const std::function<bool(std::span<const ObjectEvent>)>& receive) {
-  Capture::State& state = capture.state();
-  format::ObjectsReader reader(state.definitions);
+struct ObjectReader::State {
+  Capture::State& capture;
+  format::ObjectsReader reader;
+  std::size_t next_block = 0;
   std::vector<ObjectEvent> events;
   format::ByteWriter raw;
-  for (const format::BlockPlace& block : state.objects_blocks) {
-    bool stopped = false;
-    const bool intact =
-        state.for_each_section(block, [&](const format::SectionEntry& entry, std::span<const std::byte> stored) {
+};
+
+ObjectReader::ObjectReader(const Capture& capture)
+    : state_(new State{capture.state(), format::ObjectsReader(capture.state().definitions), 0, {}, {}}) {}
+ObjectReader::~ObjectReader() = default;
+
+std::span<const ObjectEvent> ObjectReader::next() {
+  State& state = *state_;
+  const auto& blocks = state.capture.objects_blocks;
+  state.events.clear();
+  while (state.events.empty() && state.next_block < blocks.size()) {
+    const format::BlockPlace& block = blocks[state.next_block++];
+    const bool intact = state.capture.for_each_section(
+        block, [&](const format::SectionEntry& entry, std::span<const std::byte> stored) {
           if (entry.id != format::SectionId::objects) return true;
-          events.clear();
-          if (!format::unpack_section(entry, stored, raw) || !reader.read(raw.bytes(), events)) return false;
-          stopped = !receive(events);
-          return !stopped;
+          return format::unpack_section(entry, stored, state.raw) && state.reader.read(state.raw.bytes(), state.events);
         });
-    if (stopped) return;
-    if (!intact) {
-      state.damage =
-          "the objects at byte " + std::to_string(block.offset) + " cannot be read; later ones are not shown";
-      return;
-    }
+    if (intact) continue;
+    state.next_block = blocks.size();
+    state.events.clear();
+    state.capture.damage =
+        "the objects at byte " + std::to_string(block.offset) + " cannot be read; later ones are not shown";
+  }
+  return state.events;
+}
+
+void objects(const Capture& capture, const std::function<bool(std::span<const ObjectEvent>)>& receive) {
+  ObjectReader reader(capture);
+  for (auto events = reader.next(); !events.empty(); events = reader.next()) {
+    if (!receive(events)) return;
   }
 }
 

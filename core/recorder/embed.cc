@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t kControlBytes = session::kPoolOffset;
 constexpr std::size_t kSavedBytes = 64 << 10;
 
-enum class Phase { closed, opened, recording };
+enum class Phase { closed, opened, recording, left };
 
 struct Embedded {
   Phase phase = Phase::closed;
@@ -171,11 +171,20 @@ int ask(session::Request request, char* why, std::size_t size) {
   return control.answer_is_error ? fail(why, size, control.answer) : 0;
 }
 
+int finish(char* why, std::size_t size) {
+  if (embedded.phase != Phase::left) return 0;
+  const int result = ask(session::Request::finish, why, size);
+  sys::call(SYS_wait4, embedded.collector, 0, __WALL, 0);  // it is our child only if orphans come to us
+  close_embedded();
+  return result;
+}
+
 // ------------------------------------------------------------------------------------------------ the table
 
 int embed_open(const memray_embed_options* options, char* why, std::size_t size) {
   Locked locked;
   forget_parent();
+  finish(nullptr, 0);  // for a thread that has left and not yet finished
   if (embedded.phase != Phase::closed || process.session)
     return fail(why, size, "this process is already being recorded by memray");
   if (!save(*options)) return close_embedded(), fail(why, size, "there is no memory for a recording");
@@ -189,15 +198,23 @@ int embed_start(char* why, std::size_t size) {
   return start_recording_here(why, size);
 }
 
-int embed_stop(char* why, std::size_t size) {
+void embed_leave() {
   Locked locked;
   forget_parent();
-  if (embedded.phase == Phase::closed) return 0;
+  if (embedded.phase != Phase::opened && embedded.phase != Phase::recording) return;
   leave();
-  const int result = ask(session::Request::finish, why, size);
-  sys::call(SYS_wait4, embedded.collector, 0, __WALL, 0);  // it is our child only if orphans come to us
-  close_embedded();
-  return result;
+  embedded.phase = Phase::left;
+}
+
+int embed_finish(char* why, std::size_t size) {
+  Locked locked;
+  forget_parent();
+  return finish(why, size);
+}
+
+int embed_stop(char* why, std::size_t size) {
+  embed_leave();
+  return embed_finish(why, size);
 }
 
 int embed_is_recording() { return embedded.phase == Phase::recording && embedded.pid == sys::getpid(); }
@@ -256,5 +273,6 @@ extern "C" __attribute__((visibility("default"))) const memray_embed memray_embe
     memray::recorder::embed_stop,   memray::recorder::embed_is_recording,
     memray::recorder::embed_flush,  memray::recorder::embed_reset_peak,
     memray::recorder::embed_ignore, memray::recorder::embed_describe,
-    memray::recorder::embed_ready,
+    memray::recorder::embed_ready,  memray::recorder::embed_leave,
+    memray::recorder::embed_finish,
 };

@@ -70,7 +70,7 @@ def table(reader: FileReader, view: str, merge_threads: bool) -> pyarrow.Table:
         "temporary": reader.get_temporary_allocation_records,
     }
     if view == "allocations":
-        reader._require(every_record=True)
+        reader._require("get all allocations from")
         parts = _every_record(reader, pa)
     elif view in views:
         parts = _grouped(list(views[view](merge_threads=merge_threads)), pa)

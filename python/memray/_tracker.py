@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import _core, _installation
 from ._enums import FileFormat
@@ -71,6 +71,8 @@ class Tracker(_core.Recording):
     - ``memory_interval_ms``: how often the resident memory is looked at
     - ``follow_fork``: each forked child writes a capture of its own, the name with ``.<pid>`` added
     - ``trace_python_allocators``: record each request to Python's own allocators too
+    - ``track_object_lifetimes``: record when Python objects are made and destroyed, see ``get_surviving_objects``;
+      needs CPython 3.13.3 or later, and an output file
     - ``file_format``: every allocation, or totals for each place that allocates, which is smaller
     - ``hooks``, ``unwinders``: names of plugins that see allocator calls and read stacks; ``memray plugins`` lists them
     - ``sink``: the name of a plugin that takes the recording, with its arguments after a colon
@@ -107,7 +109,7 @@ class Tracker(_core.Recording):
         self._path: Optional[str] = None
         self._pid = os.getpid()
         if (file_name is not None) + (destination is not None) + (sink is not None) != 1:
-            raise TypeError("Exactly one of 'file_name', 'destination' or 'sink' must be specified")
+            raise TypeError("Exactly one of 'file_name' or 'destination' argument must be specified (or 'sink')")
         if file_name is not None:
             destination = FileDestination(path=file_name)
         if destination is not None and not isinstance(destination, (FileDestination, SocketDestination)):
@@ -122,8 +124,11 @@ class Tracker(_core.Recording):
                     "Python object reference tracking requires Python 3.13.3 or later. "
                     f"Current version: {'.'.join(map(str, sys.version_info[:3]))}"
                 )
-            raise RuntimeError("this version of memray does not track object lifetimes")
+            if file_format == FileFormat.AGGREGATED_ALLOCATIONS:
+                raise RuntimeError("track_object_lifetimes keeps every object, and AGGREGATED_ALLOCATIONS only totals")
         if not isinstance(destination, FileDestination):
+            if track_object_lifetimes:
+                raise RuntimeError("track_object_lifetimes requires an output file")
             if follow_fork:
                 raise RuntimeError("follow_fork requires an output file")
             if file_format == FileFormat.AGGREGATED_ALLOCATIONS:
@@ -139,19 +144,25 @@ class Tracker(_core.Recording):
             (f"--memory-interval={memory_interval_ms or 1}", True),
             ("--native", native_traces),
             ("--trace-python-allocators", trace_python_allocators),
+            ("--track-object-lifetimes", track_object_lifetimes),
             ("--aggregate", file_format == FileFormat.AGGREGATED_ALLOCATIONS),
             (f"--hooks={_names(hooks or '')}", hooks is not None),
             (f"--unwinders={_names(unwinders or '')}", unwinders is not None),
             (f"--command-line={' '.join(sys.argv)}", True),
         ]
         _core.load_recorder(_installation.RECORDER)
-        self._open(_installation.COMMAND, tuple(output + [text for text, wanted in options if wanted]), follow_fork)
+        self._tracks_objects = track_object_lifetimes
+        arguments = tuple(output + [text for text, wanted in options if wanted])
+        self._open(_installation.COMMAND, arguments, follow_fork, self._path if track_object_lifetimes else None)
         if isinstance(destination, SocketDestination):
             while not self._is_ready():
                 time.sleep(_BETWEEN_LOOKS)
 
     def _to_file(self, destination: FileDestination) -> List[str]:
-        path = os.path.abspath(os.fspath(destination.path))
+        name = os.fsdecode(destination.path)
+        if not name:
+            raise FileNotFoundError(errno.ENOENT, "Could not create output file: its name is empty")
+        path = os.path.abspath(name)
         if os.path.exists(path) and os.path.samefile(path, os.devnull):
             return ["--sink=null"]
         _check_output(destination, path)
@@ -195,12 +206,20 @@ class Tracker(_core.Recording):
         with _unrecorded():
             self._reset_peak()
 
-    def get_surviving_objects(self) -> Any:
-        """The objects that were created while recording and are alive at its end.
+    def get_surviving_objects(self) -> Tuple[Any, ...]:
+        """The objects that were created while recording and are alive at its end, oldest first.
 
-        RuntimeError unless ``track_object_lifetimes`` was given and recording has ended.
+        The Tracker keeps them alive. RuntimeError unless ``track_object_lifetimes`` was given and recording has ended.
+
+        Example::
+
+            kinds = collections.Counter(type(survivor).__name__ for survivor in tracker.get_surviving_objects())
         """
-        raise RuntimeError("track_object_lifetimes=True was not provided at Tracker construction")
+        if not self._tracks_objects:
+            raise RuntimeError("track_object_lifetimes=True was not provided at Tracker construction")
+        if self._survivors is None:
+            raise RuntimeError("surviving objects are known when tracking has completed")
+        return self._survivors
 
 
 def snapshot(path: PathLike) -> None:

@@ -1,12 +1,14 @@
 #include "capture_object.h"
 
 #include <memray/mapping.h>
+#include <memray/objects.h>
 
 #include <algorithm>
 #include <map>
 #include <string>
 
 #include "event_iterator.h"
+#include "objects.h"
 #include "records.h"
 
 namespace memray::python {
@@ -76,6 +78,7 @@ PyObject* info(PyObject* self, PyObject*) {
     set(result, "trace_python_allocators", to_python(metadata.trace_python_allocators));
     set(result, "aggregated", to_python(metadata.aggregated));
     set(result, "frames", to_python(std::uint64_t{capture.definitions().frames()}));
+    set(result, "has_objects", to_python(has_objects(capture)));
     set(result, "damage", capture.damage() ? to_python(*capture.damage()) : Ref::borrow(Py_None));
     for (const auto& [key, value] : metadata.extra) set(result, key.c_str(), to_python(value));
     return result.release();
@@ -84,6 +87,11 @@ PyObject* info(PyObject* self, PyObject*) {
 
 PyObject* events(PyObject* self, PyObject*) {
   return guarded([&] { return new_event_iterator(as_capture(self)); });
+}
+
+// object_events(addresses) -> iterator of TrackedObjectRecord
+PyObject* object_events(PyObject* self, PyObject* addresses) {
+  return guarded([&] { return new_object_iterator(as_capture(self), addresses); });
 }
 
 void describe(Record& record, const Group& group) {
@@ -259,6 +267,7 @@ PyObject* on_progress(PyObject* self, PyObject* callable) {
 
 PyMethodDef methods[] = {{"info", info, METH_NOARGS, nullptr},
                          {"events", events, METH_NOARGS, nullptr},
+                         {"object_events", object_events, METH_O, nullptr},
                          {"snapshot", snapshot_of, METH_VARARGS, nullptr},
                          {"temporal", temporal_of, METH_VARARGS, nullptr},
                          {"samples", samples, METH_O, nullptr},

@@ -60,8 +60,8 @@ inline constexpr char kEnter[] = "Begins recording: the last thing that this doe
 inline constexpr char kExit[] = "Ends recording: the first thing that this does. Returns when the capture is complete.";
 
 inline constexpr char kSizeFormat[] =
-    R"(size_fmt(bytes) -> str
+    R"(size_fmt(num, suffix="B") -> str
 
-A size for people, in SI units: size_fmt(8986) is "8.986KB".)";
+A number of bytes for people, in SI units: size_fmt(8986) is "8.986kB".)";
 
 }  // namespace memray::python::docs

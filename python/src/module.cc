@@ -3,6 +3,7 @@
 #include "capture_object.h"
 #include "docs.h"
 #include "event_iterator.h"
+#include "objects.h"
 #include "python.h"
 #include "recording.h"
 #include "records.h"
@@ -21,15 +22,20 @@ PyTypeObject* add_type(PyObject* module, PyType_Spec& spec) {
 
 namespace {
 
-PyObject* size_fmt(PyObject*, PyObject* argument) {
+PyObject* size_fmt(PyObject*, PyObject* arguments, PyObject* keywords) {
   return guarded([&] {
-    const double bytes = PyFloat_AsDouble(argument);
-    if (PyErr_Occurred() != nullptr) throw PythonError{};
-    return to_python(size_format(bytes)).release();
+    const char* const names[] = {"num", "suffix", nullptr};
+    double bytes = 0;
+    const char* suffix = "B";
+    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "d|s:size_fmt", const_cast<char**>(names), &bytes, &suffix) ==
+        0)
+      throw PythonError{};
+    return to_python(size_format(bytes, suffix)).release();
   });
 }
 
-PyMethodDef functions[] = {{"size_fmt", size_fmt, METH_O, docs::kSizeFormat}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef functions[] = {{"size_fmt", with_keywords(size_fmt), METH_VARARGS | METH_KEYWORDS, docs::kSizeFormat},
+                           {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition{
     PyModuleDef_HEAD_INIT, "memray._core", nullptr, -1, functions, nullptr, nullptr, nullptr, nullptr};
@@ -43,6 +49,7 @@ PyMODINIT_FUNC PyInit__core() {
     Ref module(check(PyModule_Create(&definition)));
     add_record_types(module.get());
     add_event_iterator_type(module.get());
+    add_object_iterator_type(module.get());
     add_capture_type(module.get());
     add_recording_type(module.get());
     check(PyModule_AddStringConstant(module.get(), "__version__", MEMRAY_VERSION));

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "docs.h"
+#include "objects.h"
 
 namespace memray::python {
 namespace {
@@ -35,6 +36,8 @@ struct RecordingObject {
   PyObject* command;    // str
   PyObject* arguments;  // tuple of str
   int follow_fork;
+  PyObject* objects_path;  // of the capture, if it has lifetimes of objects; else None
+  PyObject* survivors;     // the objects that were alive at the end
 };
 
 RecordingObject* as_recording(PyObject* object) { return reinterpret_cast<RecordingObject*>(object); }
@@ -88,14 +91,16 @@ void open_now(RecordingObject& self) {
   opened = &self;
 }
 
-// _open(command, arguments, follow_fork). OSError if it cannot be.
+// _open(command, arguments, follow_fork, objects_path). OSError if it cannot be.
 PyObject* prepare(PyObject* self, PyObject* arguments) {
   return guarded([&] {
     RecordingObject& recording = *as_recording(self);
     PyObject* command = nullptr;
     PyObject* words = nullptr;
-    if (PyArg_ParseTuple(arguments, "OO!p", &command, &PyTuple_Type, &words, &recording.follow_fork) == 0)
+    if (PyArg_ParseTuple(arguments, "OO!pO", &command, &PyTuple_Type, &words, &recording.follow_fork,
+                         &recording.objects_path) == 0)
       throw PythonError{};
+    Py_INCREF(recording.objects_path);
     recording.command = Ref::borrow(command).release();
     recording.arguments = Ref::borrow(words).release();
     if (opened_here() == nullptr && embed->is_recording() == 0) open_now(recording);
@@ -125,19 +130,34 @@ PyObject* enter(PyObject* self, PyObject* const*, Py_ssize_t) {
   });
 }
 
+bool tracks_objects(const RecordingObject& self) {
+  return self.objects_path != nullptr && self.objects_path != Py_None;
+}
+
+// After embed->leave(). Others may run while the collector writes, except where they could destroy objects that the
+// capture says are alive.
+void end(RecordingObject& self) {
+  self.state = State::over;
+  if (opened == &self) opened = nullptr;
+  Failure why;
+  if (!tracks_objects(self)) {
+    const WithoutGil others;
+    if (embed->finish(why.text, sizeof why.text) == 0) return;
+  } else if (embed->finish(why.text, sizeof why.text) == 0) {
+    const std::string path = text_of(self.objects_path);
+    self.survivors = survivors(self.pid == getpid() ? path : path + "." + std::to_string(getpid())).release();
+    return;
+  }
+  raise(PyExc_RuntimeError, why.text);
+}
+
 PyObject* exit(PyObject* self, PyObject* const*, Py_ssize_t) {
   RecordingObject& recording = *as_recording(self);
-  Failure why;
-  int failed = 0;
-  if (recording.state == State::running) {
-    failed = embed->stop(why.text, sizeof why.text);
-    recording.state = State::over;
-    if (opened == &recording) opened = nullptr;
-  }
-  Py_CLEAR(recording.enter);
-  Py_CLEAR(recording.exit);
   return guarded([&] {
-    require(failed, why);
+    const bool was_running = recording.state == State::running;
+    if (was_running) embed->leave();
+    const Ref kept[] = {Ref(std::exchange(recording.enter, nullptr)), Ref(std::exchange(recording.exit, nullptr))};
+    if (was_running) end(recording);
     return Ref::borrow(Py_None).release();
   });
 }
@@ -205,6 +225,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(recording.enter);
   Py_VISIT(recording.exit);
   Py_VISIT(recording.arguments);
+  Py_VISIT(recording.survivors);
   Py_VISIT(reinterpret_cast<PyObject*>(Py_TYPE(self)));
   return 0;
 }
@@ -215,6 +236,8 @@ int clear(PyObject* self) {
   Py_CLEAR(recording.exit);
   Py_CLEAR(recording.command);
   Py_CLEAR(recording.arguments);
+  Py_CLEAR(recording.objects_path);
+  Py_CLEAR(recording.survivors);
   return 0;
 }
 
@@ -257,6 +280,7 @@ PyMethodDef methods[] = {{"_open", prepare, METH_VARARGS, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
 
 PyMemberDef members[] = {{"_state", T_INT, offsetof(RecordingObject, state), READONLY, nullptr},
+                         {"_survivors", T_OBJECT, offsetof(RecordingObject, survivors), READONLY, nullptr},
                          {nullptr, 0, 0, 0, nullptr}};
 
 PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},

@@ -56,9 +56,9 @@ PyObject* from_tuple(PyTypeObject* type, PyObject* arguments, PyObject* keywords
                                     &PyTuple_Type, &tuple) == 0)
       throw PythonError{};
     const Py_ssize_t fields = PyTuple_Size(tuple);
-    if (fields < 6 || fields > 8) {
+    if (fields < 6) {
       PyErr_SetString(PyExc_TypeError,
-                      "AllocationRecord needs a tuple of 6 to 8 numbers: tid, address, size, allocator, stack_id, "
+                      "AllocationRecord needs a tuple of 6 numbers or more: tid, address, size, allocator, stack_id, "
                       "n_allocations, native_stack_id, native_segment_generation");
       throw PythonError{};
     }
@@ -85,7 +85,10 @@ PyObject* compare(PyObject* left, PyObject* right, int operation) {
   if ((operation != Py_EQ && operation != Py_NE) || Py_TYPE(left) != Py_TYPE(right))
     return Ref::borrow(Py_NotImplemented).release();
   return guarded([&] {
-    return check(PyObject_RichCompare(as_tuple(*as_record(left)).get(), as_tuple(*as_record(right)).get(), operation));
+    const Record& a = *as_record(left);
+    const Record& b = *as_record(right);
+    if (a.is_created != b.is_created) return to_python(operation == Py_NE).release();
+    return check(PyObject_RichCompare(as_tuple(a).get(), as_tuple(b).get(), operation));
   });
 }
 
@@ -125,9 +128,9 @@ std::size_t most_frames(PyObject* arguments, PyObject* keywords) {
 void require_stack(const Record& record, PyTypeObject* type) {
   const auto allocator = static_cast<Allocator>(record.allocator);
   const char* missing = nullptr;
-  if (type == object_type && !record.is_created) missing = "Stack traces are not recorded where objects are destroyed";
+  if (type == object_type && !record.is_created) missing = "Stack traces for object destructions aren't captured.";
   if (type != object_type && (allocator == Allocator::free || allocator == Allocator::munmap))
-    missing = "Stack traces are not recorded for deallocations";
+    missing = "Stack traces for deallocations aren't captured.";
   if (missing == nullptr) return;
   PyErr_SetString(PyExc_NotImplementedError, missing);
   throw PythonError{};

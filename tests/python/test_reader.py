@@ -231,7 +231,7 @@ def test_aggregated_captures_have_totals_only(record):
 
 def test_object_lifetimes_that_were_not_recorded(reader):
     with pytest.raises(RuntimeError, match="track_object_lifetimes"):
-        reader.get_object_lifetime_events()
+        next(reader.get_object_lifetime_events())
 
 
 def test_closed_readers(capture):

@@ -70,6 +70,11 @@ struct memray_embed {
   /* Whether somebody takes the recording that is open: always, where it goes into a file; with --sink=socket, from the
    * moment at which the first client is there. -1 if there is no recording or its collector has ended. */
   int (*ready)(void);
+
+  /* `stop` in two steps, for callers that hold a lock which they should not keep while the collector writes. After
+   * `leave` nothing is recorded any more; `finish` returns when the capture is complete on disk. */
+  void (*leave)(void);
+  int (*finish)(char* why, size_t size);
 };
 
 #ifdef __cplusplus

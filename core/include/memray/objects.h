@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -28,8 +29,23 @@ struct ObjectEvent {
 // Whether the lifetimes of objects were recorded.
 bool has_objects(const Capture& capture);
 
-// Calls `receive` with creations and destructions in order, a few thousand at a time, until it returns false. Objects
-// made before recording have no events.
+// Reads creations and destructions in order. Objects made before recording have no events.
+class ObjectReader {
+ public:
+  explicit ObjectReader(const Capture& capture);
+  ~ObjectReader();
+  ObjectReader(const ObjectReader&) = delete;
+  ObjectReader& operator=(const ObjectReader&) = delete;
+
+  // The next few thousand, good until the next call; empty at the end.
+  std::span<const ObjectEvent> next();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Calls `receive` with creations and destructions in order, a few thousand at a time, until it returns false.
 void objects(const Capture& capture, const std::function<bool(std::span<const ObjectEvent>)>& receive);
 
 // Objects of one type that one stack made.
