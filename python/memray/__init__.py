@@ -25,7 +25,6 @@ from ._enums import RTLD_DEFAULT, RTLD_NOW, AllocatorType, FileFormat, PymallocD
 from ._errors import MemrayCommandError, MemrayError
 from ._log import set_log_level
 from ._reader import FileReader, Interval, MemorySnapshot, compute_statistics, dump_all_records
-from ._socket import SocketReader
 from ._symbols import get_symbolic_support
 from ._tracker import Tracker, snapshot, start_thread_trace
 from ._version import __version__
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from ._destination import Destination, FileDestination, SocketDestination
     from ._metadata import Metadata
+    from ._socket import SocketReader
     from ._stats import Stats
 
 __all__ = [
@@ -71,12 +71,13 @@ __all__ = [
 ]
 
 
-# Dataclasses take longer to import than all the rest.
+# Dataclasses, and what sockets need, take longer to import than all the rest.
 _LATER = {
     "Destination": "_destination",
     "FileDestination": "_destination",
     "Metadata": "_metadata",
     "SocketDestination": "_destination",
+    "SocketReader": "_socket",
     "Stats": "_stats",
 }
 
