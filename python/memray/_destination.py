@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Union
 
 
+@dataclass(frozen=True)
 class Destination:
     """What ``Tracker(destination=...)`` takes."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
@@ -17,7 +18,7 @@ def set_log_level(level: int) -> None:
         memray.set_log_level(logging.ERROR)
     """
     global _threshold
-    _threshold = int(level)
+    _threshold = operator.index(level)
 
 
 def log(level: int, text: str) -> None:

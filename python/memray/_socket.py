@@ -39,7 +39,7 @@ _MOST_BYTES = 64 << 20  # of a file, unless it began with more than a quarter of
 
 def _same_user(connection: socket.socket) -> bool:
     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return struct.unpack("3i", peer)[1] == os.geteuid()
+    return bool(struct.unpack("3i", peer)[1] == os.geteuid())
 
 
 def _connect_local(port: int) -> Optional[socket.socket]:
@@ -203,7 +203,8 @@ class SocketReader:
 
     def _take(self, data: bytearray) -> None:
         """Writes down the whole parts that have come."""
-        end, parts = 0, []
+        end = 0
+        parts: List[bytearray] = []
         while True:
             size, begins = _part(data, end)
             if size == 0:

@@ -6,15 +6,17 @@ marker allows, with or without that option::
     @pytest.mark.limit_memory("24 MB")   # at any moment
     @pytest.mark.limit_leaks("1 MB")     # left behind by any one stack
 
-Only test functions are recorded, not their fixtures.
+Test functions are recorded, coroutines and methods of unittest.TestCase too, not their fixtures.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import re
 import tempfile
+import unittest
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Generator, List, Optional, Tuple
 
@@ -113,28 +115,40 @@ class Recorder:
             or (limit is not None and limit.kind == "limit_leaks"),
         )
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, Any, None]:
-        limit = _limit_of(pyfuncitem)
-        if limit is None and not self._config.getoption("memray"):
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, None]:
+        limit = _limit_of(item) if isinstance(item, pytest.Function) else None
+        if not isinstance(item, pytest.Function) or (limit is None and not self._config.getoption("memray")):
             yield
             return
         with tempfile.TemporaryDirectory(prefix="memray-") as folder:
-            path = self._capture_file(pyfuncitem, folder)
-            function = pyfuncitem.obj
+            path = self._capture_file(item, folder)
+            function = item.obj
 
             @functools.wraps(function)
             def recorded(*args: Any, **kwargs: Any) -> Any:
                 with self._tracker(path, limit):
                     return function(*args, **kwargs)
 
-            pyfuncitem.obj = recorded
+            @functools.wraps(function)
+            async def recorded_coroutine(*args: Any, **kwargs: Any) -> Any:
+                with self._tracker(path, limit):
+                    return await function(*args, **kwargs)
+
+            coroutine = inspect.iscoroutinefunction(function)
+            item.obj = recorded_coroutine if coroutine else recorded
+            owner = getattr(function, "__self__", None)
+            from_owner = coroutine and isinstance(owner, unittest.TestCase)  # pytest lets it call the method that it has
+            if from_owner:
+                setattr(owner, item.name, item.obj)
             try:
                 yield
             finally:
-                pyfuncitem.obj = function
+                item.obj = function
+                if from_owner:
+                    delattr(owner, item.name)
             if os.path.exists(path):
-                pyfuncitem.memray = self._look_at(path, limit)
+                item.memray = self._look_at(path, limit)
 
     def _look_at(self, path: str, limit: Optional[Limit]) -> Dict[str, Any]:
         with FileReader(path) as reader:

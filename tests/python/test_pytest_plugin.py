@@ -5,6 +5,7 @@ import sys
 import pytest
 
 SUITE = """
+import asyncio, unittest
 import pytest
 from memray._test import MemoryAllocator
 
@@ -37,10 +38,23 @@ def test_leaks_that_do_not_count():
 def test_fails_of_itself():
     assert False, "by itself"
 
+class TestUnit(unittest.TestCase):
+    @pytest.mark.limit_memory("10 MB")
+    def test_of_unittest(self):
+        leak(20_000_000)
+
+class TestCoroutine(unittest.IsolatedAsyncioTestCase):
+    @pytest.mark.limit_memory("10 MB")
+    async def test_coroutine(self):
+        await asyncio.sleep(0)
+        leak(20_000_000)
+
 @pytest.mark.parametrize("size", [1, 2])
 def test_with_parameters(size, tmp_path):
     leak(size)
 """
+
+FAIL = {"test_over_limit", "test_leaks", "test_fails_of_itself", "test_of_unittest", "test_coroutine"}
 
 
 @pytest.fixture
@@ -56,12 +70,12 @@ def run(tmp_path):
 
 
 def failed(output):
-    return {line.split("::")[1].split()[0] for line in output.splitlines() if line.startswith("FAILED")}
+    return {line.split("::")[-1].split()[0] for line in output.splitlines() if line.startswith("FAILED")}
 
 
 def test_limits(run):
     output = run("-rf")
-    assert failed(output) == {"test_over_limit", "test_leaks", "test_fails_of_itself"}
+    assert failed(output) == FAIL
     assert "Test is using 20.0" in output and "limit of 10.486MB" in output
     assert "leak:" in output
     assert "MEMRAY REPORT" not in output
@@ -70,17 +84,17 @@ def test_limits(run):
 def test_summary_and_captures(run, tmp_path):
     output = run("--memray", "--memray-bin-path=captures", "--memray-tests=2")
     report = output[output.index("MEMRAY REPORT") :]
-    told = [line.split("::")[1].split()[0] for line in report.splitlines() if line.startswith("Allocation results for")]
+    told = [line.split("::")[-1].split()[0] for line in report.splitlines() if line.startswith("Allocation results for")]
     assert told == ["test_large", "test_over_limit"]
     assert "Total memory allocated: 50.0" in report
     names = {path.name for path in (tmp_path / "captures").iterdir()}
-    assert len(names) == 9 and "test_suite.py-test_large.bin" in names
+    assert len(names) == 11 and "test_suite.py-test_large.bin" in names
 
 
 def test_under_xdist(run):
     pytest.importorskip("xdist")
     output = run("--memray", "-n2", "-rf", "--memray-tests=1")
-    assert failed(output) == {"test_over_limit", "test_leaks", "test_fails_of_itself"}
+    assert failed(output) == FAIL
     assert "Allocation results for test_suite.py::test_large" in output
 
 
