@@ -70,12 +70,4 @@ constexpr memray_unwinder kUnwinder = {
 
 }  // namespace
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_UNWINDER,
-    "testfp",
-    "Native stacks by frame pointers, for tests",
-    "0.1.0",
-    &kUnwinder,
-};
+MEMRAY_UNWINDER(kUnwinder, "testfp", "Native stacks by frame pointers, for tests", "0.1.0");

@@ -132,4 +132,12 @@ struct memray_hooks {
 }
 #endif
 
+/* Defines the plugin's descriptor. `interface` is a struct memray_hooks that lives as long as the plugin. */
+#ifdef __cplusplus
+#define MEMRAY_HOOKS(interface, plugin_name, plugin_description, plugin_version) \
+  extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {      \
+      MEMRAY_PLUGIN_MAGIC, MEMRAY_ABI_VERSION, MEMRAY_PLUGIN_HOOKS, plugin_name, \
+      plugin_description,  plugin_version,     &(interface)}
+#endif
+
 #endif

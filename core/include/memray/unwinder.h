@@ -103,8 +103,8 @@ struct memray_unwinder_host {
   void (*object_created)(uintptr_t address, uint32_t type, void* frame);
   void (*object_destroyed)(uintptr_t address);
 
-  /* Nonzero while `recording_changed` is called in a thread that was stopped anywhere, possibly in the middle of a function
-   * of the runtime's: none that is not safe in a signal handler may be called then. */
+  /* Nonzero while `recording_changed` is called in a thread that was stopped anywhere, possibly in the middle of a
+   * function of the runtime's: none that is not safe in a signal handler may be called then. */
   int (*interrupting)(void);
 };
 #define MEMRAY_QUIET 2u
@@ -143,6 +143,14 @@ struct memray_unwinder {
 
 #ifdef __cplusplus
 }
+#endif
+
+/* Defines the plugin's descriptor. `interface` is a struct memray_unwinder that lives as long as the plugin. */
+#ifdef __cplusplus
+#define MEMRAY_UNWINDER(interface, plugin_name, plugin_description, plugin_version)                     \
+  extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {                             \
+      MEMRAY_PLUGIN_MAGIC, MEMRAY_ABI_VERSION, MEMRAY_PLUGIN_UNWINDER, plugin_name, plugin_description, \
+      plugin_version,      &(interface)}
 #endif
 
 #endif

@@ -50,12 +50,5 @@ void* real_functions[std::size(kEntries)] = {};
 
 }  // namespace memray::hooks
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_HOOKS,
-    "jemalloc",
-    "jemalloc's own functions: mallocx, rallocx, sdallocx, je_*, ...",
-    "0.1.0",
-    &memray::hooks::EntryPoints<memray::hooks::kEntries, memray::hooks::real_functions>::kHooks,
-};
+MEMRAY_HOOKS((memray::hooks::EntryPoints<memray::hooks::kEntries, memray::hooks::real_functions>::kHooks), "jemalloc",
+             "jemalloc's own functions: mallocx, rallocx, sdallocx, je_*, ...", "0.1.0");

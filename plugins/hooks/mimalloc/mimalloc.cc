@@ -108,12 +108,5 @@ void release_all(std::uintptr_t heap, void* frame) {
 
 }  // namespace memray::hooks
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_HOOKS,
-    "mimalloc",
-    "mimalloc's own functions: mi_malloc, mi_free, mi_heap_*, ...",
-    "0.1.0",
-    &memray::hooks::EntryPoints<memray::hooks::kEntries, memray::hooks::real_functions>::kHooks,
-};
+MEMRAY_HOOKS((memray::hooks::EntryPoints<memray::hooks::kEntries, memray::hooks::real_functions>::kHooks), "mimalloc",
+             "mimalloc's own functions: mi_malloc, mi_free, mi_heap_*, ...", "0.1.0");

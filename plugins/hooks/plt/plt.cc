@@ -29,12 +29,5 @@ constexpr memray_hooks kHooks = {sizeof(memray_hooks), 0,       attach, install_
 
 }  // namespace memray::hooks
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_HOOKS,
-    "plt",
-    "patch the addresses through which loaded objects call the allocator (GOT/PLT)",
-    "0.1.0",
-    &memray::hooks::kHooks,
-};
+MEMRAY_HOOKS(memray::hooks::kHooks, "plt",
+             "patch the addresses through which loaded objects call the allocator (GOT/PLT)", "0.1.0");

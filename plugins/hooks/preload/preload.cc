@@ -35,12 +35,5 @@ constexpr memray_hooks kHooks = {sizeof(memray_hooks), 0,       attach, install,
 
 }  // namespace memray::hooks
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_HOOKS,
-    "preload",
-    "define malloc, free, mmap, ... ahead of libc (symbol interposition)",
-    "0.1.0",
-    &memray::hooks::kHooks,
-};
+MEMRAY_HOOKS(memray::hooks::kHooks, "preload", "define malloc, free, mmap, ... ahead of libc (symbol interposition)",
+             "0.1.0");

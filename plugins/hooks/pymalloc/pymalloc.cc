@@ -188,12 +188,4 @@ constexpr memray_hooks kHooks = {
 
 }  // namespace memray::hooks
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_HOOKS,
-    "pymalloc",
-    "Python's own allocators: raw, mem and object domains",
-    "0.1.0",
-    &memray::hooks::kHooks,
-};
+MEMRAY_HOOKS(memray::hooks::kHooks, "pymalloc", "Python's own allocators: raw, mem and object domains", "0.1.0");

@@ -94,12 +94,5 @@ constexpr memray_unwinder kUnwinder = {
 
 }  // namespace memray::fp
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_UNWINDER,
-    "fp",
-    "Native stacks, from frame pointers; for programs compiled with them",
-    "0.1.0",
-    &memray::fp::kUnwinder,
-};
+MEMRAY_UNWINDER(memray::fp::kUnwinder, "fp", "Native stacks, from frame pointers; for programs compiled with them",
+                "0.1.0");

@@ -149,12 +149,5 @@ constexpr memray_unwinder kUnwinder = {
 
 }  // namespace memray::libunwind
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_UNWINDER,
-    "libunwind",
-    "Native stacks, by libunwind's unw_backtrace; needs libunwind in the program's system",
-    "0.1.0",
-    &memray::libunwind::kUnwinder,
-};
+MEMRAY_UNWINDER(memray::libunwind::kUnwinder, "libunwind",
+                "Native stacks, by libunwind's unw_backtrace; needs libunwind in the program's system", "0.1.0");

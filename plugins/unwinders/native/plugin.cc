@@ -46,12 +46,4 @@ constexpr memray_unwinder kUnwinder = {
 
 }  // namespace memray::native
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_UNWINDER,
-    "native",
-    "Native stacks, from unwind information (.eh_frame)",
-    "0.1.0",
-    &memray::native::kUnwinder,
-};
+MEMRAY_UNWINDER(memray::native::kUnwinder, "native", "Native stacks, from unwind information (.eh_frame)", "0.1.0");

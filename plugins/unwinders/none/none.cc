@@ -26,12 +26,4 @@ constexpr memray_unwinder kUnwinder = {
 
 }  // namespace
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_UNWINDER,
-    "none",
-    "No stacks, only sizes and counts",
-    "0.1.0",
-    &kUnwinder,
-};
+MEMRAY_UNWINDER(kUnwinder, "none", "No stacks, only sizes and counts", "0.1.0");

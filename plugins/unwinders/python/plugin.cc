@@ -91,12 +91,4 @@ constexpr memray_unwinder kUnwinder = {
 
 }  // namespace memray::python
 
-extern "C" MEMRAY_EXPORT const memray_plugin_descriptor memray_plugin = {
-    MEMRAY_PLUGIN_MAGIC,
-    MEMRAY_ABI_VERSION,
-    MEMRAY_PLUGIN_UNWINDER,
-    "python",
-    "Stacks of Python code, for CPython 3.9 to 3.15",
-    "0.1.0",
-    &memray::python::kUnwinder,
-};
+MEMRAY_UNWINDER(memray::python::kUnwinder, "python", "Stacks of Python code, for CPython 3.9 to 3.15", "0.1.0");
