@@ -155,6 +155,7 @@ std::string LiveModel::describe_time(const live::LiveState& state) const {
 
 void LiveModel::look_at_table(const live::LiveState& state) {
   const Capture& capture = *state.capture();
+  if (std::exchange(beginnings_, state.beginnings()) != state.beginnings()) time_.reset();  // another past
   if (thread_ && index(*thread_) >= capture.definitions().threads()) thread_.reset();
   const bool all = !thread_ && !pid_;
   Snapshot snapshot = state.snapshot({view_, view_ == live::View::peak ? std::nullopt : time_, all});

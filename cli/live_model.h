@@ -94,7 +94,8 @@ class LiveModel {
   LiveTable table_;
   std::vector<LiveRow> rows_;  // all of them
   live::View view_ = live::View::current;
-  std::optional<Time> time_;  // nothing: now
+  std::optional<Time> time_;      // nothing: now
+  std::uint64_t beginnings_ = 0;  // of the stream, when it was looked at
   LiveSort sort_ = LiveSort::total;
   std::string filter_;
   bool paused_ = false;

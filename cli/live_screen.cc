@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <string>
 
@@ -57,7 +58,7 @@ constexpr std::string_view kHelp[] = {
 // What is above the first whole cells is of eighths.
 std::string_view cell(double filled, bool resident) {
   constexpr std::string_view kParts[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-  const int eighths = static_cast<int>(std::clamp(filled, 0.0, 1.0) * 8 + 0.5);
+  const auto eighths = static_cast<std::size_t>(std::lround(std::clamp(filled, 0.0, 1.0) * 8));
   return eighths == 0 && resident ? "░" : kParts[eighths];
 }
 
@@ -197,8 +198,9 @@ class LiveScreen {
     const auto& rows = model_.table().rows;
     const int most = std::max(static_cast<int>(rows.size()) - table_height(), 0);
     top_ = std::clamp(top_, 0, most);
-    for (int line = 0; line < table_height() && top_ + line < static_cast<int>(rows.size()); ++line)
-      draw_row(area, columns, line + 1, rows[static_cast<std::size_t>(top_ + line)]);
+    auto row = static_cast<std::size_t>(top_);
+    for (int line = 1; line <= table_height() && row < rows.size(); ++line, ++row)
+      draw_row(area, columns, line, rows[row]);
     if (!rows.empty()) return;
     const bool filtered = !model_.filter().empty();
     area.put(2, 2, filtered ? "Nothing matches '" + model_.filter() + "'." : "Nothing is there.");

@@ -3,6 +3,8 @@ import json
 import os
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +80,20 @@ class Program:
         return self.process.wait()
 
 
+def command_line(process):
+    try:
+        return (process / "cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def row(text, function):
     """Total, own, allocations of a function on the screen, as it writes them."""
     for line in text.splitlines():
@@ -96,7 +112,7 @@ def test_what_it_shows(memray, tmp_path):
             Terminal([memray, "live", program.port], environment=SCREEN) as terminal:
         text = terminal.wait_for(has("early", "3.000MB"))
         assert all(len(line) <= 80 for line in text.splitlines())
-        assert f"PID " in text and "steps.py" in text.splitlines()[0] and "All threads" in text
+        assert "PID " in text and "steps.py" in text.splitlines()[0] and "All threads" in text
         assert "Live now" in text and has("in_thread", "1.000MB")(text)
         assert row(text, "early")[1:] == ("3.000MB", "1") and row(text, "<module>")[1] != "3.000MB"
 
@@ -221,7 +237,8 @@ while time.monotonic() < until:
         assert terminal.wait_for_end() == 0
 
 
-def test_run_live_ends_the_program(memray, tmp_path):
+@pytest.mark.parametrize("how", ["q", signal.SIGTERM, signal.SIGKILL])
+def test_run_live_ends_the_program(memray, tmp_path, how):
     script = tmp_path / "waits.py"
     script.write_text("import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(1000)\n")
     with Terminal(["env", "-C", tmp_path, memray, "run", "--live", script], environment=SCREEN) as terminal:
@@ -229,10 +246,15 @@ def test_run_live_ends_the_program(memray, tmp_path):
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             terminal.read(0.05)
         pid = int((tmp_path / "pid").read_text())
-        terminal.type("q")
-        assert terminal.wait_for_end() == 0
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+        if how == "q":
+            terminal.type("q")
+            assert terminal.wait_for_end() == 0
+        else:
+            os.kill(terminal.pid, how)
+            terminal.wait_for_end()
+    for name in Path("/proc").glob("[0-9]*"):  # what records it may take a moment to see that it is alone
+        wait_until(lambda: str(script) not in command_line(name))
+    assert not Path(f"/proc/{pid}").exists()
 
 
 def test_run_live_of_what_fails(memray, tmp_path):
