@@ -12,20 +12,22 @@
 
 #include <fmt/format.h>
 #include <memray/text.h>
+#include <unistd.h>
 
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 
 namespace memray::cli {
 namespace {
 
-constexpr auto kAttachUsage = "memray attach [options] PID";
+constexpr auto kAttachUsage = "memray attach [options] PID [live]";
 constexpr auto kDetachUsage = "memray detach PID";
 
 constexpr auto kAttachDescription =
     "Records a process that is already running, Python or native. Needs no debugger and nothing installed where the\n"
     "process runs; it may be in a container. The recording ends with memray detach PID, after --duration, or when the\n"
-    "process ends.";
+    "process ends. With \"live\" it is watched in this terminal, and ends when the view is left.";
 
 constexpr auto kAttachFooter =
     "What was allocated before is not known; frees of it are counted apart. docs/attach.md says what is needed and "
@@ -56,6 +58,44 @@ RunPlugins plugins_for(const Installation& installation, RunOptions& options, pi
   return plugins;
 }
 
+void detach(const Installation& installation, pid_t pid, bool quiet) {
+  const attach::Ended ended = attach::detach(pid, installation.recorder());
+  if (!ended.trouble.empty()) throw Failure("the recording has ended, but not well: " + ended.trouble);
+  if (!quiet) {
+    fmt::print("The recording of process {} has ended{}.\n", pid,
+               ended.destination.empty() ? "" : " and is in " + ended.destination);
+  }
+}
+
+// Served to this terminal, or to a file that this command writes.
+void prepare_live(RunOptions& options, Arguments& watch) {
+  if (options.sink != "file" && options.sink != "socket")
+    throw UsageError("live is for --sink=socket, which need not be named", kAttachUsage);
+  if (!isatty(STDOUT_FILENO) && options.output.empty())
+    throw Failure("the live view draws on a terminal, and standard output is none; with -o FILE it needs no terminal");
+  options.sink = "socket";
+  options.quiet = true;
+  if (!options.output.empty()) watch = {"-o", options.output};
+  if (options.force) watch.push_back("-f");
+  options.output.clear();
+}
+
+int watch_until_left(const Installation& installation, pid_t pid, const Arguments& watch) {
+  int code = kFailure;
+  std::exception_ptr trouble;
+  try {
+    code = live_command(installation, watch);
+  } catch (...) {
+    trouble = std::current_exception();
+  }
+  try {
+    detach(installation, pid, true);
+  } catch (const attach::AttachError&) {  // it has ended, or somebody else has detached from it
+  }
+  if (trouble) std::rethrow_exception(trouble);
+  return code;
+}
+
 }  // namespace
 
 int attach_command(const Installation& installation, const Arguments& arguments) {
@@ -63,7 +103,7 @@ int attach_command(const Installation& installation, const Arguments& arguments)
   RunOptions options;
   std::string duration_text;
   std::int64_t duration = 0;  // nanoseconds
-  std::string method = "auto";
+  std::string method = "auto", view;
   Command command(kAttachDescription, kAttachUsage);
   command.footer(kAttachFooter);
   RecordingOptions recording(command, options,
@@ -79,8 +119,13 @@ int attach_command(const Installation& installation, const Arguments& arguments)
       ->option_text(" auto|ptrace")
       ->check(CLI::IsMember({"auto", "ptrace"}));
   command.add_option("pid", request.pid, "The process")->option_text(" PID")->required();
+  command.add_option("view", view, "Watch it here; -o FILE keeps what has come")
+      ->option_text(" live")
+      ->check(CLI::IsMember({"live"}));
   if (!command.read(arguments)) return kSuccess;
   recording.finish();
+  Arguments watch;
+  if (!view.empty()) prepare_live(options, watch);
   if (options.track_objects)
     throw Failure(
         "--track-object-lifetimes is for programs that memray starts, and for Tracker; attach knows no objects");
@@ -102,6 +147,10 @@ int attach_command(const Installation& installation, const Arguments& arguments)
     request.leave = [&] { attach::leave(request.pid, record.recorder); };
   }
   const std::string destination = attach::attach(request);
+  if (!view.empty()) {
+    watch.push_back(destination);
+    return watch_until_left(installation, request.pid, watch);
+  }
   if (options.quiet) return kSuccess;
   fmt::print("Recording process {}{}\n", request.pid, destination.empty() ? "" : " into " + destination);
   fmt::print("To end the recording{}:\n\n  memray detach {}\n",
@@ -116,12 +165,7 @@ int detach_command(const Installation& installation, const Arguments& arguments)
   command.add_flag("-q,--quiet", quiet, "Print nothing on standard output");
   command.add_option("pid", pid, "The process")->option_text(" PID")->required();
   if (!command.read(arguments)) return kSuccess;
-  const attach::Ended ended = attach::detach(pid, installation.recorder());
-  if (!ended.trouble.empty()) throw Failure("the recording has ended, but not well: " + ended.trouble);
-  if (!quiet) {
-    fmt::print("The recording of process {} has ended{}.\n", pid,
-               ended.destination.empty() ? "" : " and is in " + ended.destination);
-  }
+  detach(installation, pid, quiet);
   return kSuccess;
 }
 

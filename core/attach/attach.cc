@@ -146,15 +146,17 @@ void hear(int fd) {
 
 // A process without a terminal and without a parent that waits for it.
 void start_collector(CollectRequest request) {
-  int reply[2];
-  if (pipe2(reply, O_CLOEXEC) != 0) throw AttachError("too many open files");
+  int reply[2], life[2];  // of `life`, this process keeps an end open until its own
+  if (pipe2(reply, O_CLOEXEC) != 0 || pipe2(life, O_CLOEXEC) != 0) throw AttachError("too many open files");
   const pid_t between = fork();
   if (between < 0) throw AttachError(fmt::format("no process can be made: {}", std::strerror(errno)));
   if (between == 0) {
     setsid();
     if (fork() != 0) _exit(0);
     close(reply[0]);
+    close(life[1]);
     request.reply = reply[1];
+    request.bringer = life[0];
     request.ready = [&record = request.record] {
       if (!record.quiet) fmt::print("{}", record.sink->instructions());
       std::fflush(stdout);
@@ -164,6 +166,7 @@ void start_collector(CollectRequest request) {
     _exit(collect(request) ? 0 : 1);
   }
   close(reply[1]);
+  close(life[0]);
   waitpid(between, nullptr, 0);
   hear(reply[0]);
 }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 #include <climits>
 #include <cstring>
 #include <fstream>
+#include <optional>
 
 namespace memray {
 
@@ -66,7 +68,10 @@ class Service {
       if (request_.record.sink->ready()) control.ready.store(1, std::memory_order_release);
       if (request_.leave && Clock::now() >= end) leave();
       const bool left = control.left.load(std::memory_order_acquire) != 0;
-      if (owes_finish_ || (left && control.records_itself == 0)) {
+      if (nobody_comes()) {
+        over = true;
+        ending.kind = Ending::Kind::stopped;
+      } else if (owes_finish_ || (left && control.records_itself == 0)) {
         over = true;
         ending.kind = Ending::Kind::stopped;
       } else if (program.gone()) {
@@ -91,6 +96,16 @@ class Service {
     auto& control = session_.control();
     const timespec timeout{0, static_cast<long>(time.count()) * 1'000'000};
     syscall(SYS_futex, &control.requested, FUTEX_WAIT, answered_, &timeout, nullptr, 0);
+  }
+
+  // Whoever was to bring the program is gone for a while, and it has not come.
+  bool nobody_comes() {
+    constexpr std::chrono::seconds kPatience{10};
+    if (request_.bringer < 0 || session_.control().images.load(std::memory_order_acquire) != 0) return false;
+    pollfd bringer{request_.bringer, POLLIN, 0};
+    if (poll(&bringer, 1, 0) <= 0) return false;
+    if (!alone_since_) alone_since_ = Clock::now();
+    return Clock::now() - *alone_since_ > kPatience;
   }
 
   void tell(const Status& status) {
@@ -128,6 +143,7 @@ class Service {
   std::uint32_t answered_ = 0;
   bool owes_finish_ = false;
   bool gone_ = false;
+  std::optional<Clock::time_point> alone_since_;
 };
 
 }  // namespace

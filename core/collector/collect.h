@@ -18,6 +18,9 @@ struct CollectRequest {
   pid_t pid_there = 0;        // its number in its own namespace, if it was attached to; else 0
   bool follows_exec = false;  // a program that replaces this one is recorded too
 
+  // Readable when whoever brings the program to join is no more; -1: nobody does.
+  int bringer = -1;
+
   // After so long the program is made to leave. Zero: never.
   std::chrono::nanoseconds duration{0};
   std::function<void()> leave;  // may fail, with an exception; it is tried again then

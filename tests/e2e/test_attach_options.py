@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -9,6 +10,7 @@ import pytest
 
 import attaching
 import recording
+from terminal import Terminal
 
 SIZE = 70_001  # that nobody else asks for
 COUNT = 1000
@@ -189,3 +191,45 @@ def test_a_socket_says_how_to_watch(memray, program):
     assert re.search(rf"Recording process {program.pid} into \S+:{port}\n", done.stdout)
     run(memray, "detach", program.pid)
     assert program.end() == attaching.RIGHT
+
+
+def begun(memray, program, output):
+    """memray attach PID live -o, when something has come."""
+    watching = subprocess.Popen([memray, "attach", str(program.pid), "live", "-o", output], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: (output.exists() and output.stat().st_size > 0) or watching.poll() is not None)
+    return watching
+
+
+def test_watched_without_a_terminal_until_interrupted(memray, program, tmp_path):
+    watching = begun(memray, program, tmp_path / "c.bin")
+    program.tell(f"allocate {COUNT} {SIZE}")
+    wait_until(lambda: f"ALLOCATION number={COUNT - 1} " in recording.run([memray, "parse", tmp_path / "c.bin"]).stdout)
+    watching.send_signal(signal.SIGINT)
+    assert watching.communicate(timeout=60) == ("", "") and watching.returncode == 0
+    assert not in_session(program.pid)
+    assert program.end() == attaching.RIGHT
+
+
+def test_watched_until_the_program_ends(memray, program, tmp_path):
+    watching = begun(memray, program, tmp_path / "c.bin")
+    program.tell(f"allocate {COUNT} {SIZE}")
+    assert program.end() == attaching.RIGHT
+    assert watching.communicate(timeout=60) == ("", "") and watching.returncode == 0
+    assert capture(memray, tmp_path / "c.bin").summary("--leaks")["total_bytes"] >= COUNT // 2 * SIZE
+
+
+def test_watched_on_a_terminal(memray, program):
+    with Terminal([memray, "attach", program.pid, "live"], environment={"TERM": "linux"}) as terminal:
+        wait_until(lambda: in_session(program.pid))
+        program.tell(f"allocate {COUNT} {SIZE}")
+        terminal.wait_for(str(program.pid))
+        terminal.type("q")
+        assert terminal.wait_for_end() == 0
+    assert not in_session(program.pid)
+    assert program.end() == attaching.RIGHT
+
+
+def test_live_needs_a_terminal_or_a_file(memray, program):
+    done = recording.run([memray, "attach", program.pid, "live"])
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "-o FILE" in done.stderr
+    assert not in_session(program.pid)
