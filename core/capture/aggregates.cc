@@ -10,12 +10,12 @@ namespace memray {
 Aggregator::Aggregator(const Definitions& definitions, const Aggregates& before)
     : definitions_(definitions),
       kept_(before.kept),
-      varying_sizes_(before.varying_sizes),
       totals_(before.totals),
       unknown_deallocations_(before.unknown_deallocations),
       record_(1),
       peak_time_(before.peak_time),
       end_(before.end) {
+  for (const auto& [size, count] : before.varying_sizes) varying_sizes_[size] = count;
   sites_.resize(std::max(before.peak.size(), before.allocated.size()));
   for (SiteState& site : sites_) site.record = record_;
   for (std::size_t i = 0; i < before.peak.size(); ++i) sites_[i].peak = before.peak[i];
@@ -120,7 +120,7 @@ Aggregates Aggregator::aggregates() const {
   result.peak_time = peak_time_;
   result.end = end_;
   result.kept = kept_;
-  result.varying_sizes = varying_sizes_;
+  varying_sizes_.for_each([&](std::uint64_t size, std::uint64_t count) { result.varying_sizes[size] = count; });
   result.live = live();
   result.peak = peak();
   for (const SiteState& site : sites_) result.allocated.push_back(site.allocated);

@@ -71,7 +71,7 @@ class Aggregator {
   std::vector<SiteState> sites_;
   SiteTotals kept_;
   NumberMap<Mapping> pieces_;  // mappings in more than one piece, by number
-  std::map<std::uint64_t, std::uint64_t> varying_sizes_;
+  NumberMap<std::uint64_t> varying_sizes_;
   Totals totals_;
   std::uint64_t unknown_deallocations_ = 0;
   std::uint64_t live_bytes_ = 0;

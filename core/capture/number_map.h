@@ -54,6 +54,12 @@ class NumberMap {
       if (slot.key != kNone) receive(slot.key, slot.value);
   }
 
+  template <typename F>
+  void for_each(F receive) const {
+    for (const Slot& slot : slots_)
+      if (slot.key != kNone) receive(slot.key, slot.value);
+  }
+
   template <typename Gone>
   void erase_if(Gone gone) {
     std::vector<std::uint64_t> keys;
