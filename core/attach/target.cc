@@ -141,8 +141,8 @@ std::string why_not_permitted(pid_t pid) {
         pid, scope);
   }
   return fmt::format(
-      "tracing process {} is not permitted: CAP_SYS_PTRACE is missing (in a container: docker run --cap-add "
-      "SYS_PTRACE)",
+      "tracing process {} is not permitted: CAP_SYS_PTRACE is missing (docker run --cap-add SYS_PTRACE; in Kubernetes "
+      "securityContext.capabilities.add: [SYS_PTRACE])",
       pid);
 }
 

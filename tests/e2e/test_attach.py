@@ -24,6 +24,12 @@ def detach(memray, pid):
     return recording.run([memray, "detach", pid], timeout=100)
 
 
+def drop_privileges():
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+
+
 def mapped(pid):
     with open(f"/proc/{pid}/maps") as maps:
         return any("memfd:memray " in line for line in maps)
@@ -183,6 +189,35 @@ def test_a_program_in_another_mount_and_pid_namespace(memray, programs, tmp_path
     assert len(threads) in (8, 9)  # the eight, and the one that was made to load the recorder
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_program_of_another_user_in_a_user_namespace_of_its_own(memray, programs, tmp_path):
+    """Where it is root, and its number is 1: as in a container without privileges."""
+    shutil.copy(programs / "attached", tmp_path / "attached")
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    if recording.run([*command, "true"], preexec_fn=drop_privileges).returncode != 0:
+        pytest.skip("namespaces cannot be made here")
+    with attaching.Program([*command, tmp_path / "attached", "threads"], preexec_fn=drop_privileges) as program:
+        child = int(recording.run(["pgrep", "-P", str(program.pid)]).stdout)
+        for _ in range(CYCLES):
+            assert attach(memray, child, "-f", "-o", tmp_path / "c.bin").returncode == 0
+            assert detach(memray, child).returncode == 0
+        os.kill(child, signal.SIGTERM)
+        assert program.process.communicate(timeout=60)[0] == b"right\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root has something to give away")
+def test_the_missing_capability_is_named(memray):
+    with subprocess.Popen(["sleep", "100"], preexec_fn=drop_privileges) as sleeping:
+        try:
+            done = recording.run(["setpriv", "--bounding-set", "-sys_ptrace", memray, "attach", sleeping.pid])
+        finally:
+            sleeping.kill()
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "CAP_SYS_PTRACE is missing (docker run --cap-add SYS_PTRACE;" in done.stderr
+
+
 @pytest.mark.parametrize("debugger", ["strace"])
 def test_who_is_traced_is_refused(memray, programs, tmp_path, debugger):
     if not shutil.which(debugger):
@@ -200,12 +235,6 @@ def test_who_is_traced_is_refused(memray, programs, tmp_path, debugger):
             tracer.wait()
         assert done.returncode == 1
         assert re.fullmatch(rf"process {program.pid} is being traced by {debugger} \(process {tracer.pid}\), .*\n", done.stderr)
-
-
-def drop_privileges():
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
 
 
 def test_refusals_say_what_is_missing(memray):
