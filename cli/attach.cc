@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <map>
 
 namespace memray::cli {
 namespace {
@@ -58,8 +59,19 @@ RunPlugins plugins_for(const Installation& installation, RunOptions& options, pi
   return plugins;
 }
 
-void detach(const Installation& installation, pid_t pid, bool quiet) {
-  const attach::Ended ended = attach::detach(pid, installation.recorder());
+void add_method(Command& command, attach::Method& method) {
+  using attach::Method;
+  command
+      .add_option("--method", method,
+                  "How to get into the process: by ptrace, which needs nothing else, or by gdb, where\nonly that may "
+                  "trace (default: auto, which is ptrace)")
+      ->option_text(" auto|ptrace|gdb")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Method>{{"auto", Method::ptrace}, {"ptrace", Method::ptrace}, {"gdb", Method::gdb}}));
+}
+
+void detach(const Installation& installation, pid_t pid, attach::Method method, bool quiet) {
+  const attach::Ended ended = attach::detach(pid, installation.recorder(), method);
   if (!ended.trouble.empty()) throw Failure("the recording has ended, but not well: " + ended.trouble);
   if (!quiet) {
     fmt::print("The recording of process {} has ended{}.\n", pid,
@@ -80,7 +92,7 @@ void prepare_live(RunOptions& options, Arguments& watch) {
   options.output.clear();
 }
 
-int watch_until_left(const Installation& installation, pid_t pid, const Arguments& watch) {
+int watch_until_left(const Installation& installation, pid_t pid, attach::Method method, const Arguments& watch) {
   int code = kFailure;
   std::exception_ptr trouble;
   try {
@@ -89,7 +101,7 @@ int watch_until_left(const Installation& installation, pid_t pid, const Argument
     trouble = std::current_exception();
   }
   try {
-    detach(installation, pid, true);
+    detach(installation, pid, method, true);
   } catch (const attach::AttachError&) {  // it has ended, or somebody else has detached from it
   }
   if (trouble) std::rethrow_exception(trouble);
@@ -103,7 +115,8 @@ int attach_command(const Installation& installation, const Arguments& arguments)
   RunOptions options;
   std::string duration_text;
   std::int64_t duration = 0;  // nanoseconds
-  std::string method = "auto", view;
+  std::string view;
+  attach::Method method = attach::Method::ptrace;
   Command command(kAttachDescription, kAttachUsage);
   command.footer(kAttachFooter);
   RecordingOptions recording(command, options,
@@ -115,9 +128,7 @@ int attach_command(const Installation& installation, const Arguments& arguments)
         duration = parse_duration(text).value_or(0);
         return duration > 0 ? "" : text + " is not a time like 90, 0.5s, 10m or 2h";
       });
-  command.add_option("--method", method, "How to get into the process: auto and ptrace are the same (default: auto)")
-      ->option_text(" auto|ptrace")
-      ->check(CLI::IsMember({"auto", "ptrace"}));
+  add_method(command, method);
   command.add_option("pid", request.pid, "The process")->option_text(" PID")->required();
   command.add_option("view", view, "Watch it here; -o FILE keeps what has come")
       ->option_text(" live")
@@ -144,12 +155,12 @@ int attach_command(const Installation& installation, const Arguments& arguments)
   if (options.output.empty()) record.sink_config.output = default_output(request.pid, command_line);
   if (duration > 0) {
     request.duration = std::chrono::nanoseconds(duration);
-    request.leave = [&] { attach::leave(request.pid, record.recorder); };
+    request.leave = [&] { attach::leave(request.pid, record.recorder, method); };
   }
-  const std::string destination = attach::attach(request);
+  const std::string destination = attach::attach(request, method);
   if (!view.empty()) {
     watch.push_back(destination);
-    return watch_until_left(installation, request.pid, watch);
+    return watch_until_left(installation, request.pid, method, watch);
   }
   if (options.quiet) return kSuccess;
   fmt::print("Recording process {}{}\n", request.pid, destination.empty() ? "" : " into " + destination);
@@ -161,11 +172,13 @@ int attach_command(const Installation& installation, const Arguments& arguments)
 int detach_command(const Installation& installation, const Arguments& arguments) {
   pid_t pid = 0;
   bool quiet = false;
+  attach::Method method = attach::Method::ptrace;
   Command command(kDetachDescription, kDetachUsage);
   command.add_flag("-q,--quiet", quiet, "Print nothing on standard output");
+  add_method(command, method);
   command.add_option("pid", pid, "The process")->option_text(" PID")->required();
   if (!command.read(arguments)) return kSuccess;
-  detach(installation, pid, quiet);
+  detach(installation, pid, method, quiet);
   return kSuccess;
 }
 

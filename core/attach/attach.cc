@@ -10,6 +10,7 @@
 // If anything fails, the process keeps at most a library that is loaded and does nothing.
 #include "attach/attach.h"
 
+#include "attach/gdb.h"
 #include "attach/injection.h"
 #include "session/layout.h"
 
@@ -44,7 +45,12 @@ class MappedSession {
   explicit MappedSession(pid_t pid) : place_(find_session(pid)) {
     if (!place_) return;
     auto* seen = reinterpret_cast<session::Control*>(seen_);
-    read_memory(pid, place_->start, seen, offsetof(session::Control, requested));
+    try {
+      read_memory(pid, place_->start, seen, offsetof(session::Control, requested));
+    } catch (const AttachError&) {  // gdb might be allowed to
+      find_collector();
+      return;
+    }
     if (seen->magic != session::kMagic || seen->version != session::kVersion) return;
     ours_ = true;
     map(seen->collector_pid);
@@ -66,6 +72,13 @@ class MappedSession {
   session::Control* control() const { return control_; }
 
  private:
+  void find_collector() {
+    for (const pid_t pid : processes_that_map(kSessionName, inode())) {
+      map(static_cast<std::uint32_t>(pid));
+      if (control_ && control_->version == session::kVersion) return;
+    }
+  }
+
   // The collector has a descriptor of it.
   void map(std::uint32_t collector) {
     std::error_code error;
@@ -93,6 +106,11 @@ std::string already_recorded(pid_t pid) {
       "process {} is already being recorded by memray; memray detach {} ends a recording that was attached", pid, pid);
 }
 
+bool is_mapped(const std::vector<Mapping>& mappings, const std::filesystem::path& file) {
+  const std::string name = file.filename();
+  return find_mapping(mappings, [&](std::string_view n) { return n == name || n == "memfd:" + name; }).has_value();
+}
+
 // Plugins that an earlier session has left are used again; the others are copied into the process.
 class Files {
  public:
@@ -105,10 +123,7 @@ class Files {
   Files(const Files&) = delete;
   Files& operator=(const Files&) = delete;
 
-  bool is_loaded(const std::filesystem::path& file) const {
-    const std::string name = file.filename();
-    return find_mapping(mappings_, [&](std::string_view n) { return n == name || n == "memfd:" + name; }).has_value();
-  }
+  bool is_loaded(const std::filesystem::path& file) const { return is_mapped(mappings_, file); }
 
   // The number of a descriptor there.
   int copy(const std::filesystem::path& file) {
@@ -198,14 +213,15 @@ std::uint64_t function_of_recorder(pid_t pid, const std::filesystem::path& recor
   return *function;
 }
 
-void leave_alone(pid_t pid, const std::filesystem::path& recorder) {
+void leave_alone(pid_t pid, const std::filesystem::path& recorder, Method method) {
   check_target(pid);
+  if (method == Method::gdb) return call_by_gdb(pid, "", "memray_leave", "");
   Injection injection(pid);
   injection.call(function_of_recorder(pid, recorder, "memray_leave"), 0);
 }
 
 // Children that were followed. They make more of themselves while they are being looked for.
-void leave_children(std::uint64_t session, pid_t collector, const std::filesystem::path& recorder) {
+void leave_children(std::uint64_t session, pid_t collector, const std::filesystem::path& recorder, Method method) {
   constexpr int kRounds = 20;
   for (int round = 0; round < kRounds; ++round) {
     auto children = processes_that_map(kSessionName, session);
@@ -214,24 +230,51 @@ void leave_children(std::uint64_t session, pid_t collector, const std::filesyste
     if (children.empty()) return;
     for (const pid_t child : children) {
       try {
-        leave_alone(child, recorder);
+        leave_alone(child, recorder, method);
       } catch (const AttachError&) {  // most likely it has ended
       }
     }
   }
 }
 
+// Everything goes by the names of files, which the process must have as well.
+std::string attach_by_gdb(CollectRequest request) {
+  const auto mappings = mappings_of(request.pid);
+  const auto is_loaded = [&](const std::filesystem::path& file) { return is_mapped(mappings, file); };
+  for (auto* plugins : {&request.record.unwinders, &request.record.hooks}) {
+    for (TargetPlugin& plugin : *plugins) plugin.load = is_loaded(plugin.file) ? "loaded:" + plugin.name : "";
+  }
+  const int session = memfd_create("memray", MFD_CLOEXEC);
+  if (session < 0) throw AttachError("there is no shared memory for a recording");
+  request.session = session;
+  request.pid_there = pid_in_namespace(request.pid);
+  request.follows_exec = request.pid_there == request.pid;
+  start_collector(request);
+  try {
+    call_by_gdb(request.pid, is_loaded(request.record.recorder) ? "" : request.record.recorder, "memray_join",
+                fmt::format("/proc/{}/fd/{}", getpid(), session));
+  } catch (const AttachError&) {
+    dismiss(session);
+    close(session);
+    throw;
+  }
+  std::string destination = destination_of(session);
+  close(session);
+  return destination;
+}
+
 }  // namespace
 
-std::string attach(CollectRequest request) {
+std::string attach(CollectRequest request, Method method) {
   const pid_t pid = request.pid;
   const auto& recorder = request.record.recorder;
   check_target(pid);
   if (const MappedSession session(pid); session.orphaned()) {
-    leave_alone(pid, recorder);
+    leave_alone(pid, recorder, method);
   } else if (session.recorded()) {
     throw AttachError(already_recorded(pid));
   }
+  if (method == Method::gdb) return attach_by_gdb(std::move(request));
   find_in_recorder(pid, recorder, "memray_join");  // complains of another version
 
   Injection injection(pid);
@@ -265,19 +308,19 @@ std::string attach(CollectRequest request) {
   return destination;
 }
 
-void leave(pid_t pid, const std::filesystem::path& recorder) {
+void leave(pid_t pid, const std::filesystem::path& recorder, Method method) {
   const MappedSession session(pid);
-  leave_alone(pid, recorder);
+  leave_alone(pid, recorder, method);
   if (session.control() && session.control()->follow != 0)
-    leave_children(session.inode(), static_cast<pid_t>(session.control()->collector_pid), recorder);
+    leave_children(session.inode(), static_cast<pid_t>(session.control()->collector_pid), recorder, method);
 }
 
-Ended detach(pid_t pid, const std::filesystem::path& recorder) {
+Ended detach(pid_t pid, const std::filesystem::path& recorder, Method method) {
   check_target(pid);
   const MappedSession session(pid);
   if (!session.recorded()) throw AttachError(fmt::format("process {} is not being recorded", pid));
   if (session.orphaned()) {
-    leave_alone(pid, recorder);
+    leave_alone(pid, recorder, method);
     return {"", "its collector was killed; what that had written is in its file"};
   }
   const auto* control = session.control();
@@ -288,7 +331,7 @@ Ended detach(pid_t pid, const std::filesystem::path& recorder) {
   if (control->attached == 0)
     throw AttachError(fmt::format("process {} was started by memray run; its recording ends with it", pid));
   const int collector = static_cast<int>(syscall(SYS_pidfd_open, control->collector_pid, 0));
-  leave(pid, recorder);
+  leave(pid, recorder, method);
   if (collector >= 0) {
     pollfd end{collector, POLLIN, 0};
     while (poll(&end, 1, -1) < 0 && errno == EINTR) {

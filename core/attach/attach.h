@@ -9,10 +9,13 @@
 
 namespace memray::attach {
 
+// How to get into the process.
+enum class Method { ptrace, gdb };
+
 // Makes the process load the recorder and start recording. The collector is a process of its own, which goes on when
 // this function returns. `request` says what is to be recorded; session, reply and the like are filled in here. Throws
 // AttachError, and leaves the process as it was then. Returns where the recording is, "" if nowhere.
-std::string attach(CollectRequest request);
+std::string attach(CollectRequest request, Method method);
 
 struct Ended {
   std::string destination;  // where the recording is, "" if nowhere
@@ -20,9 +23,9 @@ struct Ended {
 };
 
 // Ends the recording of a process that was attached to; returns when the capture is complete. Throws AttachError.
-Ended detach(pid_t pid, const std::filesystem::path& recorder);
+Ended detach(pid_t pid, const std::filesystem::path& recorder, Method method);
 
 // Makes the process leave its recording, and after it all others that are in the same one.
-void leave(pid_t pid, const std::filesystem::path& recorder);
+void leave(pid_t pid, const std::filesystem::path& recorder, Method method);
 
 }  // namespace memray::attach

@@ -1,6 +1,7 @@
 """memray attach with each of its options, compared with what the program says that it has done."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -233,3 +234,22 @@ def test_live_needs_a_terminal_or_a_file(memray, program):
     done = recording.run([memray, "attach", program.pid, "live"])
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "-o FILE" in done.stderr
     assert not in_session(program.pid)
+
+
+@pytest.mark.skipif(not shutil.which("gdb"), reason="gdb is not installed")
+def test_by_gdb(memray, program, tmp_path):
+    """Twice: the second time everything is loaded already."""
+    for output in (tmp_path / "c.bin", tmp_path / "d.bin"):
+        run(memray, "attach", program.pid, "--method=gdb", "--native", "-o", output)
+        program.tell(f"allocate {COUNT} {SIZE}")
+        run(memray, "detach", program.pid, "--method=gdb")
+        assert not in_session(program.pid)
+        assert counts(capture(memray, output)) == (COUNT, COUNT // 2)
+    assert program.end() == attaching.RIGHT
+
+
+def test_gdb_is_missing(memray, program, tmp_path):
+    done = recording.run([memray, "attach", program.pid, "--method=gdb", "-o", tmp_path / "c.bin"], env={"PATH": str(tmp_path)})
+    assert (done.returncode, done.stderr) == (1, "gdb is not installed; --method=ptrace needs none\n")
+    assert not in_session(program.pid)
+    assert program.end() == attaching.RIGHT

@@ -36,10 +36,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--build", type=pathlib.Path, default=TOP / "build" / "release")
+    parser.add_argument("--method", default="auto")
     parser.add_argument("--peer")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    attach, detach = ([str(options.build / "bin" / "memray"), command, "-q"] for command in ("attach", "detach"))
+    attach, detach = ([str(options.build / "bin" / "memray"), command, "-q", "--method", options.method] for command in ("attach", "detach"))
     if options.peer:
         attach, detach = ([options.peer, "-m", "memray", command, "--method", "gdb"] for command in ("attach", "detach"))
     failures = 0
