@@ -68,10 +68,7 @@ class Service {
       if (request_.record.sink->ready()) control.ready.store(1, std::memory_order_release);
       if (request_.leave && Clock::now() >= end) leave();
       const bool left = control.left.load(std::memory_order_acquire) != 0;
-      if (nobody_comes()) {
-        over = true;
-        ending.kind = Ending::Kind::stopped;
-      } else if (owes_finish_ || (left && control.records_itself == 0)) {
+      if (owes_finish_ || (left && control.records_itself == 0) || nobody_comes()) {
         over = true;
         ending.kind = Ending::Kind::stopped;
       } else if (program.gone()) {

@@ -1,5 +1,6 @@
 """memray attach and detach: programs that were started without memray, at work, idle, and in places where nothing may be loaded."""
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -262,3 +263,10 @@ def test_the_process_of_another_user(memray):
         finally:
             sleeping.kill()
     assert (done.returncode, done.stderr) == (1, f"process {sleeping.pid} belongs to user 0; run memray as that user, or as root\n")
+
+
+def test_whoever_is_killed_the_others_behave(build):
+    """Command, collector and program, in every order once; tests/stress/kill.py does it as often as one likes."""
+    script = pathlib.Path(__file__).parents[1] / "stress" / "kill.py"
+    done = recording.run([sys.executable, script, "--rounds", "15", "--seed", os.getpid(), "--build", build])
+    assert (done.returncode, done.stdout) == (0, "15 of 15 rounds right\n")
