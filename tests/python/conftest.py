@@ -25,3 +25,8 @@ def record(tmp_path_factory):
         return folder / "capture.bin"
 
     return record_program
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "capture.bin"
