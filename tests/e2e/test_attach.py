@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -190,16 +191,22 @@ def test_a_program_in_another_mount_and_pid_namespace(memray, programs, tmp_path
     assert len(threads) in (8, 9)  # the eight, and the one that was made to load the recorder
 
 
+@pytest.fixture
+def open_folder():
+    """One that other users can enter: pytest's own are for the owner alone."""
+    with tempfile.TemporaryDirectory(prefix="memray-test-") as name:
+        os.chmod(name, 0o755)
+        yield pathlib.Path(name)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_program_of_another_user_in_a_user_namespace_of_its_own(memray, programs, tmp_path):
+def test_a_program_of_another_user_in_a_user_namespace_of_its_own(memray, programs, tmp_path, open_folder):
     """Where it is root, and its number is 1: as in a container without privileges."""
-    shutil.copy(programs / "attached", tmp_path / "attached")
+    shutil.copy(programs / "attached", open_folder / "attached")
     command = ["unshare", "--user", "--map-root-user", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     if recording.run([*command, "true"], preexec_fn=drop_privileges).returncode != 0:
         pytest.skip("namespaces cannot be made here")
-    with attaching.Program([*command, tmp_path / "attached", "threads"], preexec_fn=drop_privileges) as program:
+    with attaching.Program([*command, open_folder / "attached", "threads"], preexec_fn=drop_privileges) as program:
         child = int(recording.run(["pgrep", "-P", str(program.pid)]).stdout)
         for _ in range(CYCLES):
             assert attach(memray, child, "-f", "-o", tmp_path / "c.bin").returncode == 0

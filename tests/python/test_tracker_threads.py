@@ -1,5 +1,6 @@
 """Tracker and threads, and what reports of its captures show."""
 import os
+import sys
 import threading
 import time
 
