@@ -15,7 +15,8 @@ flags=(-std=c++20 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-saniti
   -Icore -Icore/include -DFMT_SHARED)
 launcher=$(command -v ccache || true)
 export launcher
-sources=(core/types.cc core/capture/*.cc core/query/*.cc tests/fuzz/{libfuzzer,structure,target}.cc)
+sources=(core/types.cc core/capture/*.cc core/live/{age_marks,live_state,moments,stream_reader}.cc core/query/*.cc
+  tests/fuzz/{libfuzzer,structure,target}.cc)
 printf '%s\0' "${sources[@]}" | xargs -0 -P 2 -I{} bash -c '
   object='$build'/objects/$(tr / _ <<<"$1").o
   if [ ! -e "$object" ] || [ -n "$(find core tests/fuzz -name "*.h" -newer "$object" -print -quit)" ] || [ "$1" -nt "$object" ]; then
