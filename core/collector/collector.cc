@@ -89,11 +89,13 @@ bool Collector::discard() {
 }
 
 bool Collector::collect(bool last) {
-  find_images();
-  std::vector<Image*> gone;  // looked for first: what they committed is in the cut then
+  // Looked for first: what they committed is in the cut then, and the images that their exec made are known. One that
+  // is announced but not described yet hides those behind it: who is gone, and how, is looked at again next time.
+  std::vector<Image*> gone;
   for (Image& image : images_) {
     if (!image.ended && image.probe.gone()) gone.push_back(&image);
   }
+  if (!find_images()) gone.clear();
   session_.control().tick.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t now = session_.now();
   clock_.adjust(now);
@@ -118,14 +120,15 @@ bool Collector::collect(bool last) {
   return busy;
 }
 
-void Collector::find_images() {
+// False if one is announced that is not described yet.
+bool Collector::find_images() {
   const auto& control = session_.control();
   const std::uint32_t count = std::min(control.images.load(std::memory_order_acquire), session::kMaxImages);
   while (images_.size() < count) {
     const auto number = static_cast<std::uint32_t>(images_.size());
     const session::Image& shared = control.image[number];
     std::uint32_t pid = shared.pid.load(std::memory_order_acquire);
-    if (pid == 0) return;
+    if (pid == 0) return false;
     if (number == 0 && control.attached != 0) pid = control.target_pid;  // may have another number there
     const std::string command = number == 0 ? metadata_.command_line : shared.command;
     const ProcessId process = definitions_.add_process(
@@ -140,6 +143,7 @@ void Collector::find_images() {
     image.predecessor = predecessor;
     if (predecessor) predecessor->replaced = true;
   }
+  return true;
 }
 
 void Collector::end_gone(const std::vector<Image*>& gone, Time time) {

@@ -76,7 +76,7 @@ class Collector {
   bool discard();
   void give_up();
   void finish_writing(const Ending& ending);
-  void find_images();
+  bool find_images();
   void end_gone(const std::vector<Image*>& gone, Time time);
   bool thread_alive(const Stream& stream) const;
   void read_definitions();
