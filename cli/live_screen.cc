@@ -231,14 +231,6 @@ class LiveScreen {
     line.put(0, 0, kKeys, attributes(Colour::quiet));
   }
 
-  void show_help() {
-    erase();
-    const Area area{1, 2, LINES - 1, COLS - 2};
-    for (int row = 0; row < static_cast<int>(std::size(kHelp)); ++row) area.put(row, 0, kHelp[row]);
-    refresh();
-    wait_for_key();
-  }
-
   // ---- input
 
   void wait_for_input() {
@@ -259,16 +251,6 @@ class LiveScreen {
       handle(key);
       nodelay(stdscr, true);
     }
-  }
-
-  static int wait_for_key() {
-    nodelay(stdscr, false);
-    return getch();
-  }
-
-  static std::string ask(std::string_view prompt) {
-    nodelay(stdscr, false);
-    return terminal::read_line(prompt);
   }
 
   void handle(int key) {
@@ -308,11 +290,11 @@ class LiveScreen {
       case ' ':
         return model_.pause();
       case '/':
-        return model_.filter(ask("/"));
+        return model_.filter(terminal::read_line("/"));
       case 's':
         return save();
       case '?':
-        return show_help();
+        return terminal::show_help(kHelp);
       default:
         return handle_move(key);
     }
@@ -370,7 +352,7 @@ class LiveScreen {
 
   void save() {
     const std::string name = model_.default_file();
-    const std::string wanted = ask(fmt::format("Save as (. is {}): ", name));
+    const std::string wanted = terminal::read_line(fmt::format("Save as (. is {}): ", name));
     if (wanted.empty()) return;
     const std::string path = wanted == "." ? name : wanted;
     try {
@@ -394,7 +376,7 @@ class LiveScreen {
 }  // namespace
 
 void watch_on_terminal(live::Watcher& watcher) {
-  const terminal::Curses curses(terminal::Curses::Signals::as_keys);
+  const terminal::Curses curses;
   LiveScreen(watcher).run();
 }
 

@@ -32,15 +32,12 @@ attr_t attributes(Colour colour) {
   return has_colors() ? static_cast<attr_t>(COLOR_PAIR(static_cast<short>(colour))) : A_NORMAL;
 }
 
-Curses::Curses(Signals signals) {
+Curses::Curses() {
   std::setlocale(LC_ALL, "");
   if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");
   set_escdelay(25);
   initscr();
-  if (signals == Signals::as_keys)
-    raw();
-  else
-    cbreak();
+  raw();
   noecho();
   keypad(stdscr, true);
   curs_set(0);
@@ -76,13 +73,30 @@ std::string rule(int width) {
   return line;
 }
 
+namespace {
+
+int wait_for_key() {
+  nodelay(stdscr, false);
+  return getch();
+}
+
+}  // namespace
+
+void show_help(std::span<const std::string_view> lines) {
+  erase();
+  const Area area{1, 2, LINES - 1, COLS - 2};
+  for (int row = 0; row < static_cast<int>(lines.size()); ++row) area.put(row, 0, lines[static_cast<std::size_t>(row)]);
+  refresh();
+  wait_for_key();
+}
+
 std::string read_line(std::string_view prompt) {
   std::string text;
   for (;;) {
     const Area line{LINES - 1, 0, 1, COLS};
     line.put_row(0, std::string(prompt) + text, A_BOLD);
     refresh();
-    const int key = getch();
+    const int key = wait_for_key();
     if (key == kEscape || key == kControlC || key == ERR) return {};
     if (key == '\n' || key == '\r' || key == KEY_ENTER) return text;
     if (key == KEY_BACKSPACE || key == kBackspace || key == '\b') {

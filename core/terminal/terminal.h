@@ -4,6 +4,7 @@
 #include <curses.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,14 +20,10 @@ enum class Colour : short { plain = 0, huge = 1, large = 2, medium = 3, quiet = 
 Colour colour_of(std::uint64_t part, std::uint64_t whole);
 attr_t attributes(Colour colour);
 
-// The screen belongs to us as long as this lives. One at a time.
+// The screen belongs to us as long as this lives, one at a time. Ctrl-C and Ctrl-Z are keys like others.
 class Curses {
  public:
-  enum class Signals {
-    as_keys,  // Ctrl-C and Ctrl-Z are keys like others
-    raised,   // they end and suspend the program, with the terminal in order
-  };
-  explicit Curses(Signals signals);
+  Curses();
   ~Curses();
   Curses(const Curses&) = delete;
   Curses& operator=(const Curses&) = delete;
@@ -42,6 +39,9 @@ struct Area {
 };
 
 std::string rule(int width);  // "────"
+
+// Shows nothing but these lines until a key is pressed.
+void show_help(std::span<const std::string_view> lines);
 
 // Shows `prompt` and what is typed in the last line of the screen. Empty if the user thought better of it.
 std::string read_line(std::string_view prompt);

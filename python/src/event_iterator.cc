@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "pulled.h"
 #include "records.h"
 
 namespace memray::python {
@@ -14,9 +15,7 @@ constexpr Columns kColumns = Columns::address | Columns::thread;
 
 struct IteratorObject {
   PyObject_HEAD CaptureObject* capture;
-  EventReader* reader;
-  std::span<const Event> batch;
-  std::size_t position;
+  Pulled<EventReader, Event> events;
 };
 
 IteratorObject* as_iterator(PyObject* object) { return reinterpret_cast<IteratorObject*>(object); }
@@ -25,16 +24,10 @@ PyTypeObject* iterator_type = nullptr;
 
 // The next event to show; null at the end.
 const Event* next_event(IteratorObject& self) {
-  for (;;) {
-    if (self.position == self.batch.size()) {
-      self.batch = self.reader->next();
-      self.position = 0;
-      if (self.batch.empty()) return nullptr;
-      check(PyErr_CheckSignals());
-    }
-    const Event& event = self.batch[self.position++];
-    if (is_record(event)) return &event;
+  while (const Event* const event = self.events.next()) {
+    if (is_record(*event)) return event;
   }
+  return nullptr;
 }
 
 std::uint64_t shown_size(const Event& event) {
@@ -90,7 +83,7 @@ PyObject* columns(PyObject* self, PyObject*) {
       out.allocator.push_back(static_cast<std::uint8_t>(without_kind(event->allocator)));
       out.stack.push_back(site ? index(site->stack) : 0);
       out.native_stack.push_back(site ? index(site->native_stack) : 0);
-      if (iterator.position == iterator.batch.size()) break;
+      if (iterator.events.at_end_of_batch()) break;
     }
     if (out.tid.empty()) return Ref::borrow(Py_None).release();
     return pack(std::uint64_t{out.tid.size()}, bytes(out.tid), bytes(out.address), bytes(out.size),
@@ -101,7 +94,7 @@ PyObject* columns(PyObject* self, PyObject*) {
 
 void deallocate(PyObject* self) {
   IteratorObject* const iterator = as_iterator(self);
-  delete iterator->reader;
+  delete iterator->events.reader;
   Py_XDECREF(reinterpret_cast<PyObject*>(iterator->capture));
   PyTypeObject* const type = Py_TYPE(self);
   PyObject_Free(self);
@@ -125,7 +118,7 @@ PyObject* new_event_iterator(CaptureObject* capture) {
   IteratorObject* const self = as_iterator(check(PyType_GenericAlloc(iterator_type, 0)));
   self->capture = capture;
   Py_INCREF(reinterpret_cast<PyObject*>(capture));
-  self->reader = new EventReader(capture->open->capture, kColumns);
+  self->events.reader = new EventReader(capture->open->capture, kColumns);
   return reinterpret_cast<PyObject*>(self);
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "pulled.h"
 #include "records.h"
 
 namespace memray::python {
@@ -12,10 +13,8 @@ namespace {
 
 struct IteratorObject {
   PyObject_HEAD CaptureObject* capture;
-  ObjectReader* reader;
+  Pulled<ObjectReader, ObjectEvent> events;
   std::set<std::uint64_t>* wanted;  // numbers of objects; null for all
-  std::span<const ObjectEvent> batch;
-  std::size_t position;
 };
 
 IteratorObject* as_iterator(PyObject* object) { return reinterpret_cast<IteratorObject*>(object); }
@@ -52,16 +51,10 @@ std::set<std::uint64_t> numbers_of(const Capture& capture, PyObject* addresses) 
 }
 
 const ObjectEvent* next_event(IteratorObject& self) {
-  for (;;) {
-    if (self.position == self.batch.size()) {
-      self.batch = self.reader->next();
-      self.position = 0;
-      if (self.batch.empty()) return nullptr;
-      check(PyErr_CheckSignals());
-    }
-    const ObjectEvent& event = self.batch[self.position++];
-    if (self.wanted == nullptr || self.wanted->contains(event.number)) return &event;
+  while (const ObjectEvent* const event = self.events.next()) {
+    if (self.wanted == nullptr || self.wanted->contains(event->number)) return event;
   }
+  return nullptr;
 }
 
 PyObject* next_record(PyObject* self) {
@@ -83,7 +76,7 @@ PyObject* next_record(PyObject* self) {
 
 void deallocate(PyObject* self) {
   IteratorObject* const iterator = as_iterator(self);
-  delete iterator->reader;
+  delete iterator->events.reader;
   delete iterator->wanted;
   Py_XDECREF(reinterpret_cast<PyObject*>(iterator->capture));
   PyTypeObject* const type = Py_TYPE(self);
@@ -108,7 +101,7 @@ PyObject* new_object_iterator(CaptureObject* capture, PyObject* addresses) {
   Py_INCREF(reinterpret_cast<PyObject*>(capture));
   const Capture& source = capture->open->capture;
   if (addresses != Py_None) iterator.wanted = new std::set(numbers_of(source, addresses));
-  iterator.reader = new ObjectReader(source);
+  iterator.events.reader = new ObjectReader(source);
   return self.release();
 }
 

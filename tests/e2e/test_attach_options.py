@@ -56,6 +56,16 @@ def let_it_go_on(pid):
     wait_until(lambda: sleeps() > before + 10)
 
 
+def attach_to_child_that_stays(memray, program, child, path):
+    """And detach; then it is told to end."""
+    run(memray, "attach", child, "-o", path)
+    let_it_go_on(child)
+    run(memray, "detach", child)
+    assert counts(capture(memray, path), 50)[0] > 2
+    os.kill(child, signal.SIGTERM)
+    assert program.tell("wait") == f"ended {child} with 0\n"
+
+
 def counts(read, size=SIZE):
     """How many blocks of this size were made, and how many of these freed."""
     made = {event["number"] for kind, event in read.events if kind == "ALLOCATION" and event["size"] == size}
@@ -136,12 +146,7 @@ def test_followed_children_are_counted_and_left(memray, program, tmp_path):
     assert not in_session(program.pid) and not in_session(stays)
     read = capture(memray, tmp_path / "c.bin")
     assert [counts(read, size)[0] for size in (SIZE, SIZE + 1, SIZE + 2)] == [300, 100, 200]
-    run(memray, "attach", stays, "-o", tmp_path / "child.bin")
-    let_it_go_on(stays)
-    run(memray, "detach", stays)
-    assert counts(capture(memray, tmp_path / "child.bin"), 50)[0] > 2
-    os.kill(stays, signal.SIGTERM)
-    assert program.tell("wait") == f"ended {stays} with 0\n"
+    attach_to_child_that_stays(memray, program, stays, tmp_path / "child.bin")
     assert program.end() == attaching.RIGHT
 
 
@@ -149,12 +154,7 @@ def test_other_children_give_back_what_they_share(memray, program, tmp_path):
     run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
     stays = int(program.tell(f"stay 200 {SIZE + 2}").split()[1])
     wait_until(lambda: not in_session(stays))
-    run(memray, "attach", stays, "-o", tmp_path / "child.bin")
-    let_it_go_on(stays)
-    run(memray, "detach", stays)
-    assert counts(capture(memray, tmp_path / "child.bin"), 50)[0] > 2
-    os.kill(stays, signal.SIGTERM)
-    assert program.tell("wait") == f"ended {stays} with 0\n"
+    attach_to_child_that_stays(memray, program, stays, tmp_path / "child.bin")
     run(memray, "detach", program.pid)
     assert program.end() == attaching.RIGHT
     assert counts(capture(memray, tmp_path / "c.bin"), SIZE + 2) == (0, 0)

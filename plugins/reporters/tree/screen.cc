@@ -183,14 +183,6 @@ class Screen {
     line.put(0, 0, std::string(kKeys) + state, colour(Colour::quiet));
   }
 
-  void show_help() {
-    erase();
-    const Area area{1, 2, LINES - 1, COLS - 2};
-    for (int row = 0; row < static_cast<int>(std::size(kHelp)); ++row) area.put(row, 0, kHelp[row]);
-    refresh();
-    getch();
-  }
-
   // ---- input
 
   void handle(int key) {
@@ -235,7 +227,7 @@ class Screen {
       case 'n':
         return find_next();
       case '?':
-        return show_help();
+        return terminal::show_help(kHelp);
       case KEY_MOUSE:
         return mouse();
       default:
@@ -277,7 +269,7 @@ class Screen {
 }  // namespace
 
 void browse(const CallTree& tree, const Heading& heading) {
-  const terminal::Curses curses(terminal::Curses::Signals::as_keys);  // Ctrl-C quits as q does
+  const terminal::Curses curses;  // Ctrl-C quits as q does
   Screen(tree, heading).run();
 }
 
