@@ -304,9 +304,18 @@ def test_only_what_changed_is_drawn(memray, tmp_path):
         sent = []
         feed = terminal.stream.feed
         terminal.stream.feed = lambda data: (sent.append(len(data)), feed(data))
-        terminal.type(" ")
-        terminal.wait_for("updates paused")
-        assert 0 < sum(sent) < 500  # a screen is four times as much
+
+        def sent_for_a_key():
+            sent.clear()
+            terminal.type(" ")
+            terminal.wait_for("updates paused")
+            size = sum(sent)
+            terminal.type(" ")
+            terminal.wait_for(lambda text: "updates paused" not in text)
+            return size
+
+        # A screen is four times as much. What else changed within the same second comes with a key, so of several.
+        assert 0 < min(sent_for_a_key() for _ in range(10)) < 500
 
 
 def test_refusals(memray, tmp_path):
