@@ -49,8 +49,10 @@ bool for_each_run(std::span<const std::byte> section, std::uint64_t events, Plai
 
 }  // namespace
 
-LiveSites::LiveSites(const Definitions& definitions, bool keep_at_exit)
-    : definitions_(definitions), keep_at_exit_(keep_at_exit), kept_(definitions.sites()) {}
+LiveSites::LiveSites(const Definitions& definitions, bool keep_at_exit, bool split_sizes)
+    : definitions_(definitions), keep_at_exit_(keep_at_exit), split_sizes_(split_sizes) {
+  kept_.sites.resize(definitions.sites());
+}
 
 void LiveSites::begin_at(const EventsSummary& block) {
   first_known_ = block.first_allocation;
@@ -119,8 +121,9 @@ bool LiveSites::release_part(std::uint64_t distance, std::uint64_t bytes, std::u
   if ((entry->value & LiveSite::kApart) == 0) apart.bytes = definitions_.site(SiteId{entry->site()}).size;
   entry->value |= LiveSite::kApart;
   if (bytes >= apart.bytes) return false;
+  if (apart.size_class == 0) apart.size_class = size_class(apart.bytes);
   apart.bytes -= bytes;
-  apart.pieces = pieces;
+  apart.pieces = static_cast<std::uint32_t>(pieces);
   return true;
 }
 
@@ -131,7 +134,7 @@ std::size_t LiveSites::apply_extended(std::span<const std::uint64_t> tokens) {
   if (code == Extended::sized_allocation) {
     previous_site_ = apply_delta(previous_site_, tokens[2]);
     if (previous_site_ >= definitions_.sites()) return 0;
-    apart_[window_.next_number()] = {tokens[3], 1};
+    apart_[window_.next_number()] = {tokens[3], 1, 0};
     window_.prepare(1);
     window_.append({static_cast<std::uint32_t>(previous_site_) | LiveSite::kApart});
     reference_ = window_.next_number();
@@ -157,18 +160,22 @@ void LiveSites::end_process(std::uint32_t process, bool keep) {
   window_.erase_if(of_process);
 }
 
-void LiveSites::add(std::vector<SiteTotal>& totals, std::uint64_t number, LiveSite entry) {
+void LiveSites::add(Held& held, std::uint64_t number, LiveSite entry) {
   if (number < first_counted_) return;
+  const Site& site = definitions_.site(SiteId{entry.site()});
   const Apart* const apart = (entry.value & LiveSite::kApart) != 0 ? apart_.find(number) : nullptr;
-  SiteTotal& total = totals[entry.site()];
-  total.bytes += apart != nullptr ? apart->bytes : definitions_.site(SiteId{entry.site()}).size;
-  total.count += apart != nullptr ? apart->pieces : 1;
+  const SiteTotal one = apart != nullptr ? SiteTotal{apart->bytes, apart->pieces} : SiteTotal{site.size, 1};
+  SiteTotal& total = held.sites[entry.site()];
+  total.bytes += one.bytes;
+  total.count += one.count;
+  if (!split_sizes_ || site.fixed_size || apart == nullptr) return;
+  held.classes.add(entry.site(), apart->size_class != 0 ? apart->size_class : size_class(apart->bytes), one);
 }
 
-std::vector<SiteTotal> LiveSites::totals() {
-  std::vector<SiteTotal> totals = kept_;
-  window_.for_each([&](std::uint64_t number, LiveSite entry) { add(totals, number, entry); });
-  return totals;
+Held LiveSites::held() {
+  Held held = kept_;
+  window_.for_each([&](std::uint64_t number, LiveSite entry) { add(held, number, entry); });
+  return held;
 }
 
 AllocatedSites::AllocatedSites(const Definitions& definitions)

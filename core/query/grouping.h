@@ -17,7 +17,12 @@ struct SiteGroups {
 };
 SiteGroups groups_of_sites(const Definitions& definitions, const SnapshotOptions& options);
 
-// The snapshot of sites that hold what `held` says, by number.
-Snapshot group_sites(const Definitions& definitions, std::span<const SiteTotal> held, const SnapshotOptions& options);
+// The snapshot of sites that hold what `held` says, by number. Where sizes are to be split, groups of sites of varying
+// size come last, by size; what `classes` does not know of them stays in one group of varying sizes.
+Snapshot group_sites(const Definitions& definitions, std::span<const SiteTotal> held, const SnapshotOptions& options,
+                     const ClassTotals& classes = {});
+inline Snapshot group_sites(const Definitions& definitions, const Held& held, const SnapshotOptions& options) {
+  return group_sites(definitions, held.sites, options, held.classes);
+}
 
 }  // namespace memray

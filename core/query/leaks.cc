@@ -17,26 +17,26 @@ void add(SiteTotals& totals, const SiteTotals& others) {
   }
 }
 
-SiteTotals leaked_sites(Capture::State& state) {
+Held leaked(Capture::State& state, bool split_sizes) {
   using format::EventDecoder;
-  LiveSites live(state.definitions, true);
+  LiveSites live(state.definitions, true, split_sizes);
   const auto apply = [&](const format::EventsSummary& block, const format::EventSections& sections) {
     const bool sound = live.apply(block, sections.events.bytes(), block.events);
     return sound ? EventDecoder::Result::done : EventDecoder::Result::malformed;
   };
   if (!state.metadata.aggregated) state.for_each_events_block(Columns::none, apply);
-  SiteTotals totals = live.totals();
+  Held held = live.held();
   if (state.aggregates) {
-    add(totals, state.aggregates->live);
-    add(totals, state.aggregates->kept);
+    add(held.sites, state.aggregates->live);
+    add(held.sites, state.aggregates->kept);
   }
-  return totals;
+  return held;
 }
 
 }  // namespace
 
 Snapshot leaks(const Capture& capture, const SnapshotOptions& options) {
-  Snapshot snapshot = group_sites(capture.definitions(), leaked_sites(capture.state()), options);
+  Snapshot snapshot = group_sites(capture.definitions(), leaked(capture.state(), options.split_sizes), options);
   snapshot.time = capture.metadata().end;
   return snapshot;
 }

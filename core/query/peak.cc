@@ -66,7 +66,7 @@ Snapshot peak(const Capture& capture, const SnapshotOptions& options) {
   if (reset && !state.metadata.aggregated) return peak_within(capture, *reset, state.metadata.end, options);
   const EventsSummary highest = highest_block(state.events_blocks);
   if (is_earlier(state, highest)) return aggregated_peak(state, options);
-  LiveSites live(state.definitions, false);
+  LiveSites live(state.definitions, false, options.split_sizes);
   Time time{};
   state.for_each_events_block(Columns::time, [&](const EventsSummary& block, const EventSections& sections) {
     const bool last = block.first_event == highest.first_event;
@@ -76,7 +76,7 @@ Snapshot peak(const Capture& capture, const SnapshotOptions& options) {
     time = time_of(sections, block.peak_event);
     return EventDecoder::Result::stopped;
   });
-  Snapshot snapshot = group_sites(state.definitions, live.totals(), options);
+  Snapshot snapshot = group_sites(state.definitions, live.held(), options);
   snapshot.time = time;
   return snapshot;
 }

@@ -9,7 +9,7 @@ namespace memray {
 Temporal temporal(const Capture& capture, TemporalKind kind, std::size_t max_slots, const SnapshotOptions& options) {
   Temporal temporal;
   temporal.slots = slot_borders(capture, max_slots);
-  SiteGroups sites = groups_of_sites(capture.definitions(), options);
+  SiteGroups sites = groups_of_sites(capture.definitions(), {.merge_threads = options.merge_threads});
   for (const Group& group : sites.groups) temporal.groups.push_back({group, {}});
   if (kind == TemporalKind::leaks)
     add_lifetimes(capture, sites.of_site, temporal);

@@ -28,9 +28,15 @@ struct Made {
 class Temporaries {
  public:
   // Counts those made since `first`; the events that come begin with allocation `known`.
-  Temporaries(const Definitions& definitions, std::uint64_t threshold, std::uint64_t first, std::uint64_t known)
-      : threshold_(threshold), first_(first), turns_(definitions.threads()), totals_(definitions.sites()) {
+  Temporaries(const Definitions& definitions, std::uint64_t threshold, std::uint64_t first, std::uint64_t known,
+              bool split_sizes)
+      : definitions_(definitions),
+        threshold_(threshold),
+        first_(first),
+        split_sizes_(split_sizes),
+        turns_(definitions.threads()) {
     made_.begin_at(known);
+    gone_.sites.resize(definitions.sites());
   }
 
   // False after `end`.
@@ -43,7 +49,7 @@ class Temporaries {
     return true;
   }
 
-  const std::vector<SiteTotal>& totals() const { return totals_; }
+  const Held& gone() const { return gone_; }
 
  private:
   void add(const Event& event) {
@@ -66,11 +72,16 @@ class Temporaries {
     const Made* const made = made_.find(event.number);
     if (made == nullptr) return;
     const bool wanted = event.number >= first_;
-    if (wanted && made->thread == index(event.thread) && turn_of(event.thread) - made->turn <= threshold_) {
-      totals_[index(event.site)].bytes += event.size;
-      totals_[index(event.site)].count += 1;
-    }
+    if (wanted && made->thread == index(event.thread) && turn_of(event.thread) - made->turn <= threshold_) count(event);
     made_.erase(event.number);
+  }
+
+  void count(const Event& event) {
+    SiteTotal& total = gone_.sites[index(event.site)];
+    total.bytes += event.size;
+    total.count += 1;
+    if (split_sizes_ && !definitions_.site(event.site).fixed_size)
+      gone_.classes.add(index(event.site), size_class(event.size), {event.size, 1});
   }
 
   std::uint64_t& turn_of(ThreadId thread) {
@@ -78,12 +89,14 @@ class Temporaries {
     return turns_[index(thread)];
   }
 
+  const Definitions& definitions_;
   std::uint64_t threshold_;
   std::uint64_t first_;
+  bool split_sizes_;
   std::vector<std::uint64_t> turns_;  // allocations by thread
   std::uint64_t strange_ = 0;
   format::NumberWindow<Made> made_;
-  std::vector<SiteTotal> totals_;
+  Held gone_;
 };
 
 }  // namespace
@@ -94,10 +107,10 @@ Snapshot temporary_within(const Capture& capture, std::uint64_t threshold, Time 
   const Moment begin = from < Time{} ? Moment{} : moment_at(state, from);
   const std::uint64_t first = begin == Moment{} ? 0 : allocations_until(state, begin);
   const std::uint64_t known = begin.block == 0 ? 0 : allocations_until(state, {begin.block, 0});
-  Temporaries temporaries(capture.definitions(), threshold, first, known);
+  Temporaries temporaries(capture.definitions(), threshold, first, known, options.split_sizes);
   state.events_from(begin.block, Columns::thread | Columns::time,
                     [&](std::span<const Event> events) { return temporaries.add(events, to); });
-  Snapshot snapshot = group_sites(capture.definitions(), temporaries.totals(), options);
+  Snapshot snapshot = group_sites(capture.definitions(), temporaries.gone(), options);
   snapshot.time = to;
   return snapshot;
 }

@@ -83,9 +83,9 @@ Height highest_by_events(const Capture& capture, const Moment& from, const Momen
 }
 
 Snapshot live_until(Capture::State& state, const Moment& moment, const SnapshotOptions& options) {
-  LiveSites live(state.definitions, false);
+  LiveSites live(state.definitions, false, options.split_sizes);
   apply_until(state, moment, live);
-  return group_sites(state.definitions, live.totals(), options);
+  return group_sites(state.definitions, live.held(), options);
 }
 
 }  // namespace
@@ -100,13 +100,13 @@ Snapshot live_at(const Capture& capture, Time time, const SnapshotOptions& optio
 Snapshot leaked_within(const Capture& capture, Time from, Time to, const SnapshotOptions& options) {
   Capture::State& state = capture.state();
   const Moment first = moment_at(state, from);
-  LiveSites live(state.definitions, true);
+  LiveSites live(state.definitions, true, options.split_sizes);
   live.count_from(allocations_until(state, first));
   if (from < to && first.block < state.events_blocks.size()) {
     live.begin_at(state.events_blocks[first.block].header.summary);
     apply_until(state, moment_at(state, to), live, first.block);
   }
-  Snapshot snapshot = group_sites(state.definitions, live.totals(), options);
+  Snapshot snapshot = group_sites(state.definitions, live.held(), options);
   snapshot.time = to;
   return snapshot;
 }

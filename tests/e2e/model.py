@@ -3,10 +3,12 @@ import collections
 
 
 class Model:
-    """Groups of a view: (stack, native stack, thread, allocator) -> [bytes, count]. Threads are always apart."""
+    """Groups of a view: (stack, native stack, thread, allocator), or what `key` makes of an allocation -> [bytes, count].
+    Threads are always apart."""
 
-    def __init__(self, lines):
+    def __init__(self, lines, key=lambda event: (event["stack"], event["native_stack"], event["tid"], event["allocator"])):
         self.lines = lines
+        self.key = key
         self.process_of = {value["tid"]: value["process"] for kind, value in lines if kind == "THREAD"}
         self.samples = [value for kind, value in lines if kind == "MEMORY_SAMPLE"]
         self.events = [(kind, value) for kind, value in lines if kind.endswith("ALLOCATION") or kind.startswith("PROCESS_E")]
@@ -40,8 +42,7 @@ class Model:
     def groups(self, allocations):
         groups = collections.defaultdict(lambda: [0, 0])
         for number, (size, pieces) in allocations:
-            event = self.made[number]
-            group = groups[event["stack"], event["native_stack"], event["tid"], event["allocator"]]
+            group = groups[self.key(self.made[number])]
             group[0] += size
             group[1] += pieces
         return dict(groups)

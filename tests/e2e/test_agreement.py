@@ -37,8 +37,14 @@ def in_thread(n):
     kept.append(bytearray(300_000 + n))
     time.sleep(0.03)
 
+def of_many_sizes(n):
+    for i in range(n):
+        kept.append(bytearray(700 + 43 * i))
+        bytearray(600 + 31 * i)
+
 kept.append(recurse(5))
 time.sleep(0.05)
+of_many_sizes(500)
 briefly(50)
 area = mmap.mmap(-1, 1 << 20)
 area.close()
@@ -83,6 +89,12 @@ def recording(memray, tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(recording):
     return Model(recording.lines)
+
+
+def shown(size):
+    units = ["B", "kB", "MB", "GB"]
+    power = 0 if size < 1000 else min((len(str(size)) - 1) // 3, 3)
+    return f"{size}B" if power == 0 else f"{size / 1000**power:.3f}{units[power]}"
 
 
 class View:
@@ -306,6 +318,20 @@ def test_diff(view, memray):
         assert sum(row["allocations_after"] for row in data["rows"]) == view.count
 
 
+def test_diff_by_size(view, memray):
+    """Places that allocate many sizes included."""
+
+    def name(event):
+        bits = event["size"].bit_length()
+        return f"{event['size']}B" if bits < 2 else f"{shown(2 ** (bits - 1))} to {shown(2**bits - 1)}"
+
+    assert any(value["size"] == "variable" for kind, value in view.recording.lines if kind == "SITE")
+    expected = VIEWS[view.name][1](Model(view.recording.lines, key=name))
+    done = run([memray, "diff", "--json", "--by", "size", *view.options, view.recording.path, view.recording.path])
+    rows = {row["name"]: [row["bytes_after"], row["allocations_after"]] for row in json.loads(done.stdout)["rows"]}
+    assert rows == expected
+
+
 def test_diff_of_moments(recording, model, memray):
     first, second = window(model)
     done = run([memray, "diff", "--json", "--before", f"{first}ns", "--after", f"{second}ns", recording.path])
@@ -361,11 +387,5 @@ def test_perfetto(recording, model):
 
 def test_text_says_the_same(view):
     """The numbers that people read are those of the JSON."""
-
-    def shown(size):
-        units = ["B", "kB", "MB", "GB"]
-        power = 0 if size < 1000 else min((len(str(size)) - 1) // 3, 3)
-        return f"{size}B" if power == 0 else f"{size / 1000**power:.3f}{units[power]}"
-
     head = view.recording.report("summary", *view.options).splitlines()[0]
     assert f" {shown(view.bytes)} in {view.count} allocation" in head

@@ -25,10 +25,12 @@ struct Group {
 
   // Size classes, where sizes are split: 1 is 0 bytes, n + 1 is sizes of n bits, from 2^(n-1) to 2^n - 1.
   static constexpr std::uint8_t kAnySize = 0;
-  static constexpr std::uint8_t kVaryingSizes = 255;  // of places that allocate so many that they are not told apart
+  // Of places that allocate many sizes, where the capture has only sums of what they made (--aggregate).
+  static constexpr std::uint8_t kVaryingSizes = 255;
 };
 
-// The live set at one moment, in the order in which the groups first allocated.
+// The live set at one moment, in the order in which the groups first allocated; where sizes are split, those of places
+// that allocate many of them come last.
 struct Snapshot {
   std::vector<Group> groups;
   std::uint64_t bytes = 0;
@@ -38,7 +40,7 @@ struct Snapshot {
 
 struct SnapshotOptions {
   bool merge_threads = true;
-  bool split_sizes = false;  // groups by size class, too: that of the size requested
+  bool split_sizes = false;  // groups by size class, too: that of the size requested; not in `temporal`
 };
 
 // The moment when live bytes were highest; on ties the latest such moment.

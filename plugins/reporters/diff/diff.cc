@@ -100,6 +100,21 @@ void print_json(std::ostream& out, const Compared& compared, const std::vector<R
   out << (rows.empty() ? "]\n}\n" : "\n  ]\n}\n");
 }
 
+// Where a capture has only sums of what places that allocate many sizes made.
+void warn_of_unknown_sizes(const ReportContext& context, const Side& side) {
+  std::uint64_t bytes = 0;
+  std::uint64_t count = 0;
+  for (const Group& group : side.snapshot.groups) {
+    if (group.size_class != Group::kVaryingSizes) continue;
+    bytes += group.bytes;
+    count += group.count;
+  }
+  if (count == 0) return;
+  context.warn(
+      fmt::format("{} in {} allocations are in no size class: {} keeps, of places that allocate many sizes, only sums",
+                  size_text(bytes), count, printable(side.capture.path())));
+}
+
 class Table {
  public:
   explicit Table(const ReportContext& context)
@@ -188,6 +203,8 @@ class DiffReport final : public Reporter {
     if (!context.flag("html") && context.given("output")) throw ReportUsageError("--output is for --html");
     const Compared compared(context);
     if (context.flag("html")) return write_html(context, compared);
+    warn_of_unknown_sizes(context, compared.before());
+    if (context.captures() > 1) warn_of_unknown_sizes(context, compared.after());
     std::vector<Row> rows = rows_by(by, compared.before(), compared.after());
     auto most = static_cast<std::size_t>(context.integer("max-rows"));
     if (!context.flag("json")) {

@@ -75,7 +75,7 @@ TEST_CASE("what sites hold after any event is what the events add up to") {
         REQUIRE(live.apply(block, sections.events.bytes(), events));
         return block.first_event + events < stop ? EventDecoder::Result::done : EventDecoder::Result::stopped;
       });
-  check(live.totals(), replay(stream, stop, keep));
+  check(live.held().sites, replay(stream, stop, keep));
 }
 
 TEST_CASE("what sites allocated is what the events add up to") {
@@ -162,8 +162,8 @@ TEST_CASE("live sites take memory for what is live, not for what was allocated")
     REQUIRE(live.apply(summary, std::as_bytes(std::span(round)), round.size()));
     summary.first_allocation += 1000;
   }
-  CHECK(live.totals()[0].count == 3000);
-  CHECK(live.totals()[0].bytes == 24'000);
+  CHECK(live.held().sites[0].count == 3000);
+  CHECK(live.held().sites[0].bytes == 24'000);
   CHECK(live.footprint() < 2'000'000);
 }
 

@@ -98,6 +98,26 @@ TEST_CASE("a snapshot by properties") {
   REQUIRE(names(GroupBy::process, false) == "42 python app.py:135/3 ");
 }
 
+namespace {
+
+std::string by_size(const Capture& capture, const Snapshot& snapshot) {
+  std::string text;
+  for (const Bucket& bucket : group_by(capture, snapshot, GroupBy::size))
+    text += bucket.name + ":" + std::to_string(bucket.bytes) + "/" + std::to_string(bucket.count) + " ";
+  return text;
+}
+
+// 300 mappings of 1 to 300 pages, made at one place; the last one, of 300 pages, in two pieces and a quarter of its
+// size.
+void map_many_sizes(Recording& recording) {
+  const StackId at = recording.stack({{"f", "/app/f.py", 1}});
+  for (std::uint64_t i = 1; i <= 300; ++i) recording.map(i << 24, 4096 * i, at);
+  recording.unmap((std::uint64_t{300} << 24) + 4096 * 70, std::uint64_t{4096} * 225);
+  for (std::uint64_t i = 1; i < 300; ++i) recording.unmap(i << 24, 4096 * i);
+}
+
+}  // namespace
+
 TEST_CASE("a snapshot by size class") {
   Recording recording;
   const StackId at = recording.stack({{"f", "/app/f.py", 1}});
@@ -107,25 +127,24 @@ TEST_CASE("a snapshot by size class") {
   recording.map(0x100000, 0x2000, at);
   recording.unmap(0x101000, 0x1000);  // of the class of what was asked for
   const Capture capture = recording.finish();
-  std::string text;
-  for (const Bucket& bucket : group_by(capture, leaks(capture, {.split_sizes = true}), GroupBy::size))
-    text += bucket.name + ":" + std::to_string(bucket.bytes) + "/" + std::to_string(bucket.count) + " ";
   REQUIRE(
-      text ==
+      by_size(capture, leaks(capture, {.split_sizes = true})) ==
       "8.192kB to 16.383kB:4096/1 1.024kB to 2.047kB:4095/3 512B to 1.023kB:1023/1 2B to 3B:5/2 4B to 7B:4/1 1B:1/1 "
       "0B:0/1 ");
 }
 
-TEST_CASE("a place with too many sizes has them in one class") {
+TEST_CASE("a cut mapping is of the class of what was asked for, also where sizes vary") {
   Recording recording;
-  const StackId at = recording.stack({{"f", "/app/f.py", 1}});
-  for (std::uint64_t i = 0; i < 400; ++i) recording.allocate(0x1000 + 4096 * i, 1000 + i, at);
+  map_many_sizes(recording);
   const Capture capture = recording.finish();
-  const auto buckets = group_by(capture, leaks(capture, {.split_sizes = true}), GroupBy::size);
-  std::uint64_t count = 0;
-  for (const Bucket& bucket : buckets) count += bucket.count;
-  REQUIRE(count == 400);
-  REQUIRE(std::ranges::count(buckets, "varying sizes", &Bucket::name) == 1);
+  REQUIRE(by_size(capture, leaks(capture, {.split_sizes = true})) == "1.049MB to 2.097MB:307200/2 ");
+}
+
+TEST_CASE("sums of varying sizes are in a class of their own") {
+  Recording recording;
+  map_many_sizes(recording);
+  const Capture capture = recording.finish_aggregated();
+  REQUIRE(by_size(capture, leaks(capture, {.split_sizes = true})) == "varying sizes:307200/2 ");
 }
 
 }  // namespace memray::test

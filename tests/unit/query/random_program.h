@@ -184,6 +184,7 @@ class RandomProgram {
   };
   std::vector<Call> calls;
   bool keep_calls = false;
+  bool many_sizes = false;  // in few places
 
  private:
   struct Image {
@@ -213,21 +214,22 @@ class RandomProgram {
 
   std::uint64_t size() {
     if (below(8) == 0) return 0;
+    if (many_sizes) return below(std::uint64_t{1} << (8 + below(9)));
     if (below(40) == 0) return 1 + below(100'000);
     return 64 * (1 + below(4));  // equal sums are common
   }
 
   void step() {
-    const Image& image = images_[below(images_.size())];
+    const Image& image = images_[below(many_sizes ? 1 : images_.size())];
     recording.process = image.process;
-    recording.thread = image.threads[below(2)];
-    const StackId at = stacks_[below(stacks_.size())];
+    recording.thread = image.threads[many_sizes ? 0 : below(2)];
+    const StackId at = stacks_[below(many_sizes ? 1 : stacks_.size())];
     const std::uint64_t block = 0x1000 + 16 * below(300);
     const std::uint64_t page = 0x100000 + 4096 * below(40);
     const std::uint64_t pages = 4096 * (1 + below(8));
     const std::uint64_t dice = below(1000);
     if (dice < 450) {
-      const auto how = below(2) ? Allocator::malloc : Allocator::pymalloc_malloc;
+      const auto how = many_sizes || below(2) != 0 ? Allocator::malloc : Allocator::pymalloc_malloc;
       const RawAllocation raw = recording.made(block, size(), at, how);
       model.allocate(raw);
       recording.matcher.allocate(raw);

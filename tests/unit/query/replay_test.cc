@@ -22,6 +22,50 @@ TEST_CASE("peak and leaks of random programs are those of a naive replay") {
   REQUIRE(capture.totals().peak_bytes == program.model.record);
 }
 
+namespace {
+
+using ByClass = std::map<std::pair<Key, int>, std::pair<std::uint64_t, std::uint64_t>>;
+
+ByClass by_class(const Model& model, const std::vector<Block>& blocks) {
+  ByClass sums;
+  for (const Block& block : blocks) {
+    int size_class = 1;
+    for (std::uint64_t size = model.made[block.maker].size; size != 0; size /= 2) ++size_class;
+    auto& [bytes, count] = sums[{model.key(block.maker, true), size_class}];
+    bytes += block.size;
+    count += 1;
+  }
+  return sums;
+}
+
+ByClass by_class(const Snapshot& snapshot) {
+  ByClass sums;
+  for (const Group& group : snapshot.groups) {
+    const Key key = {group.stack, group.native_stack, group.thread, group.allocator};
+    REQUIRE(sums.try_emplace({key, group.size_class}, group.bytes, group.count).second);
+  }
+  return sums;
+}
+
+}  // namespace
+
+TEST_CASE("size classes are exact where a place allocates many sizes") {
+  const auto seed = GENERATE(range(60u, 64u));
+  CAPTURE(seed);
+  RandomProgram program(seed);
+  program.many_sizes = true;
+  program.run(6000);
+  const Capture capture = program.finish(Kept::everything);
+  const Definitions& definitions = capture.definitions();
+  bool varies = false;
+  for (std::uint32_t i = 0; i < definitions.sites(); ++i) varies |= !definitions.site(SiteId{i}).fixed_size;
+  REQUIRE(varies);
+  const SnapshotOptions options{.split_sizes = true};
+  REQUIRE(by_class(peak(capture, options)) == by_class(program.model, program.model.at_peak));
+  REQUIRE(by_class(leaks(capture, options)) == by_class(program.model, program.model.leaked()));
+  REQUIRE(by_class(live_at(capture, capture.metadata().end, options)) == by_class(program.model, program.model.live()));
+}
+
 TEST_CASE("a capture of totals says so where single events are asked for") {
   RandomProgram program(1);
   program.run(10);
