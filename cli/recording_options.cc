@@ -94,6 +94,10 @@ RecordingOptions::RecordingOptions(Command& command, RunOptions& options, const 
                    "Keep totals by stack, at the peak and at the end, instead of every event");
   command.add_flag("--track-object-lifetimes", run_.track_objects,
                    "Record when Python objects are made and destroyed (CPython 3.13.3 and later)");
+  // Options of other profilers, which scripts pass: files are always compressed, and written beside the program.
+  CLI::Option* const compressed = command.add_flag("--compress-on-exit")->group("");
+  command.add_flag("--no-compress")->group("")->excludes(compressed);
+  command.add_flag("--buffered-file-io", run_.buffered_file)->group("");
 }
 
 void RecordingOptions::finish() {

@@ -44,7 +44,8 @@ Capture open_capture(const std::string& file) {
   try {
     return Capture(file);
   } catch (const CaptureError& reason) {
-    throw Failure(fmt::format("Failed to parse allocation records in {}\nReason: {}", file, reason.what()));
+    throw Failure(fmt::format("Failed to parse allocation records in {}\nReason: The provided input file {}", file,
+                              reason.what()));
   }
 }
 

@@ -44,7 +44,8 @@ ReportFile::ReportFile(fs::path name, bool force) : name_(std::move(name)) {
   }
   if (exists && !force) {
     throw ReportError(fmt::format(
-        "{} already exists: replace it with --force (-f), or choose another name with --output (-o)", name_.string()));
+        "File already exists, will not overwrite without --force: {} (or choose another name with --output)",
+        name_.string()));
   }
   std::error_code error;
   const fs::path target = exists ? fs::canonical(name_, error) : name_;

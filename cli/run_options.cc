@@ -49,6 +49,7 @@ void serve(RunOptions& run, int port) {
   if (run.aggregate) fail(" shows single events, and --aggregate keeps only totals; choose one of them");
   if (run.live && !run.output.empty()) fail(" writes no file; leave out -o, or save what is shown with the key s");
   if (!run.output.empty()) fail(" writes no file; leave out -o, or write one with memray live -o");
+  if (run.buffered_file) fail(" writes no file; leave out --buffered-file-io");
   if (run.max_capture_size != 0) fail(" writes no file whose size could be limited");
   if (run.track_objects) fail(" does not send objects, which --track-object-lifetimes asks for");
   if (run.live && run.sink != "file") fail(" watches here; leave out --sink=" + run.sink);

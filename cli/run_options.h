@@ -25,6 +25,7 @@ struct RunOptions {
   bool drop_on_overrun = false;
   bool aggregate = false;
   bool track_objects = false;
+  bool buffered_file = false;          // asked for, and always so
   std::uint64_t max_capture_size = 0;  // 0: no limit
   bool startup = false;                // record the interpreter's start too
   bool native = false;                 // native stacks besides whatever else is asked for

@@ -109,7 +109,7 @@ class MemrayMagics(Magics):
         if options is None:
             return
         os.makedirs("memray-results", exist_ok=True)
-        folder = tempfile.mkdtemp(dir="memray-results")
+        folder = os.path.relpath(tempfile.mkdtemp(dir="memray-results"))  # notebooks show what is below their own place
         page = os.path.join(folder, f"{report}.html")
         failed, _ = self._report(options, code, [report, "--output", page])
         if not failed:

@@ -168,7 +168,8 @@ class SocketReader:
         exc_value: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        self._leave()
+        if self._folder is not None:
+            self._leave()
 
     def _leave(self) -> None:
         self._leaving = True

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from memray import FileReader
 from memray.commands import main
 
 PRINT_FLAGS = "import sys; print(sys.flags.isolated, sys.flags.dev_mode, sys.warnoptions, sys._xoptions, sys.executable)"
@@ -64,6 +65,21 @@ def test_the_same_interpreter_with_the_same_options(tmp_path):
 def test_another_interpreter_can_be_named(tmp_path):
     done = memray("run", "-q", "-o", tmp_path / "capture.bin", "--python", "/usr/bin/python3", "-c", PRINT_FLAGS)
     assert done.stdout.split()[-1] == "/usr/bin/python3"
+
+
+@pytest.mark.parametrize("option", ["--compress-on-exit", "--no-compress", "--buffered-file-io"])
+def test_options_that_change_nothing_here(tmp_path, option):
+    capture = tmp_path / "capture.bin"
+    assert main(["run", "-q", option, "-o", str(capture), "-c", "x = bytes(5_000_000)"]) == 0
+    with FileReader(capture) as reader:
+        assert reader.metadata.peak_memory > 5_000_000
+
+
+@pytest.mark.parametrize("options", [["--compress-on-exit", "--no-compress"], ["--live-remote", "--buffered-file-io"]])
+def test_options_that_contradict_each_other(options):
+    with pytest.raises(SystemExit) as raised:
+        main(["run", *options, "-c", "pass"])
+    assert raised.value.code == 2
 
 
 def test_version_and_exit_codes(tmp_path):

@@ -124,3 +124,10 @@ def test_what_is_not_memray():
         with pytest.raises(memray.MemrayError, match="not memray"):
             memray.SocketReader(other.getsockname()[1]).__enter__()
         os.waitpid(child, 0)
+
+
+def test_before_it_connects():
+    reader = memray.SocketReader(port=4242)
+    assert (reader.command_line, reader.pid, reader.has_native_traces, reader.is_active) == (None, None, False, False)
+    assert list(reader.get_current_snapshot(merge_threads=False)) == []
+    reader.__exit__(None, None, None)

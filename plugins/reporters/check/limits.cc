@@ -100,7 +100,8 @@ Capture open_baseline(const std::string& path) {
   try {
     return Capture(path);
   } catch (const CaptureError& error) {
-    throw ReportError(fmt::format("Failed to parse allocation records in {}\nReason: {}", path, error.what()));
+    throw ReportError(fmt::format("Failed to parse allocation records in {}\nReason: The provided input file {}", path,
+                                  error.what()));
   }
 }
 
