@@ -63,11 +63,13 @@ void add_method(Command& command, attach::Method& method) {
   using attach::Method;
   command
       .add_option("--method", method,
-                  "How to get into the process: by ptrace, which needs nothing else, or by gdb, where\nonly that may "
-                  "trace (default: auto, which is ptrace)")
-      ->option_text(" auto|ptrace|gdb")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Method>{{"auto", Method::ptrace}, {"ptrace", Method::ptrace}, {"gdb", Method::gdb}}));
+                  "How to get into the process: by ptrace; by a script that CPython 3.14 is asked to run\n"
+                  "(remote_exec); by gdb, where only that may trace (default: auto, ptrace, else remote_exec)")
+      ->option_text(" auto|ptrace|remote_exec|gdb")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Method>{{"auto", Method::automatic},
+                                                                        {"ptrace", Method::ptrace},
+                                                                        {"remote_exec", Method::remote_exec},
+                                                                        {"gdb", Method::gdb}}));
 }
 
 void detach(const Installation& installation, pid_t pid, attach::Method method, bool quiet) {
@@ -116,7 +118,7 @@ int attach_command(const Installation& installation, const Arguments& arguments)
   std::string duration_text;
   std::int64_t duration = 0;  // nanoseconds
   std::string view;
-  attach::Method method = attach::Method::ptrace;
+  attach::Method method = attach::Method::automatic;
   Command command(kAttachDescription, kAttachUsage);
   command.footer(kAttachFooter);
   RecordingOptions recording(command, options,
@@ -172,7 +174,7 @@ int attach_command(const Installation& installation, const Arguments& arguments)
 int detach_command(const Installation& installation, const Arguments& arguments) {
   pid_t pid = 0;
   bool quiet = false;
-  attach::Method method = attach::Method::ptrace;
+  attach::Method method = attach::Method::automatic;
   Command command(kDetachDescription, kDetachUsage);
   command.add_flag("-q,--quiet", quiet, "Print nothing on standard output");
   add_method(command, method);

@@ -15,7 +15,7 @@ folder=${MEMRAY_DISTROS:-/var/tmp/memray-distros}
 suites=("$@")
 [ ${#suites[@]} -gt 0 ] || suites=(trixie sid)
 packages=python3,python3-pytest,python3-greenlet,sqlite3,libunwind8,libdw1,libelf1,binutils
-tests="tests/e2e/test_threads.py tests/e2e/test_objects.py tests/e2e/test_native.py tests/e2e/test_truth.py tests/e2e/test_behaviour.py tests/e2e/test_follow.py"
+tests="tests/e2e/test_threads.py tests/e2e/test_objects.py tests/e2e/test_native.py tests/e2e/test_truth.py tests/e2e/test_behaviour.py tests/e2e/test_follow.py tests/e2e/test_attach_remote_exec.py"
 
 archive=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian$') || {
   echo "test-distros: this machine's package manager knows no Debian archive" >&2

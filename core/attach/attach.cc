@@ -1,7 +1,9 @@
 // What is done, in this order:
 //
 //   1. look at the process from outside; whatever forbids it is said before anything is touched
-//   2. hold one thread at a safe place (injection.cc)
+//   2. get a thread that can be made to do things: one that is stopped at a safe place (ptrace_injection.cc), or one
+//   that
+//      the interpreter makes for us (script_injection.cc)
 //   3. the process makes the shared memory; what it is to load and has not loaded before is written into memory of its
 //   4. the collector starts with that memory, opens the output, and says that it is ready
 //   5. the process loads the recorder, joins the session and starts recording
@@ -12,6 +14,8 @@
 
 #include "attach/gdb.h"
 #include "attach/injection.h"
+#include "attach/memory.h"
+#include "attach/remote_exec.h"
 #include "session/layout.h"
 
 #include <fcntl.h>
@@ -160,7 +164,7 @@ void hear(int fd) {
 }
 
 // A process without a terminal and without a parent that waits for it.
-void start_collector(CollectRequest request) {
+void start_collector(CollectRequest request, Injection* injection) {
   int reply[2], life[2];  // of `life`, this process keeps an end open until its own
   if (pipe2(reply, O_CLOEXEC) != 0 || pipe2(life, O_CLOEXEC) != 0) throw AttachError("too many open files");
   const pid_t between = fork();
@@ -170,6 +174,7 @@ void start_collector(CollectRequest request) {
     if (fork() != 0) _exit(0);
     close(reply[0]);
     close(life[1]);
+    if (injection) injection->forget();
     request.reply = reply[1];
     request.bringer = life[0];
     request.ready = [&record = request.record] {
@@ -204,7 +209,7 @@ void dismiss(int session) {
 
 void load_recorder(Injection& injection, Files& files, const std::filesystem::path& recorder) {
   if (files.is_loaded(recorder)) return;
-  injection.load(fmt::format("/proc/self/fd/./{}", files.copy(recorder)));
+  injection.load(files.copy(recorder));
 }
 
 std::uint64_t function_of_recorder(pid_t pid, const std::filesystem::path& recorder, const char* name) {
@@ -213,11 +218,21 @@ std::uint64_t function_of_recorder(pid_t pid, const std::filesystem::path& recor
   return *function;
 }
 
+std::unique_ptr<Injection> enter(pid_t pid, Method method) {
+  if (method == Method::remote_exec) return enter_by_script(pid);
+  if (method == Method::ptrace) return enter_by_ptrace(pid);
+  try {
+    return enter_by_ptrace(pid);
+  } catch (const AttachError&) {
+    if (!runs_scripts(pid)) throw;
+  }
+  return enter_by_script(pid);
+}
+
 void leave_alone(pid_t pid, const std::filesystem::path& recorder, Method method) {
   check_target(pid);
   if (method == Method::gdb) return call_by_gdb(pid, "", "memray_leave", "");
-  Injection injection(pid);
-  injection.call(function_of_recorder(pid, recorder, "memray_leave"), 0);
+  enter(pid, method)->call(function_of_recorder(pid, recorder, "memray_leave"), 0);
 }
 
 // Children that were followed. They make more of themselves while they are being looked for.
@@ -239,6 +254,7 @@ void leave_children(std::uint64_t session, pid_t collector, const std::filesyste
 
 // Everything goes by the names of files, which the process must have as well.
 std::string attach_by_gdb(CollectRequest request) {
+  check_untraced(request.pid);
   const auto mappings = mappings_of(request.pid);
   const auto is_loaded = [&](const std::filesystem::path& file) { return is_mapped(mappings, file); };
   for (auto* plugins : {&request.record.unwinders, &request.record.hooks}) {
@@ -249,7 +265,7 @@ std::string attach_by_gdb(CollectRequest request) {
   request.session = session;
   request.pid_there = pid_in_namespace(request.pid);
   request.follows_exec = request.pid_there == request.pid;
-  start_collector(request);
+  start_collector(request, nullptr);
   try {
     call_by_gdb(request.pid, is_loaded(request.record.recorder) ? "" : request.record.recorder, "memray_join",
                 fmt::format("/proc/{}/fd/{}", getpid(), session));
@@ -277,7 +293,8 @@ std::string attach(CollectRequest request, Method method) {
   if (method == Method::gdb) return attach_by_gdb(std::move(request));
   find_in_recorder(pid, recorder, "memray_join");  // complains of another version
 
-  Injection injection(pid);
+  const auto way = enter(pid, method);
+  Injection& injection = *way;
   Files files(injection, pid);
   Injection::File session = injection.make_memory_file("memray");
   try {
@@ -287,7 +304,7 @@ std::string attach(CollectRequest request, Method method) {
     request.session = session.here;
     request.pid_there = pid_in_namespace(pid);
     request.follows_exec = request.pid_there == pid;
-    start_collector(request);
+    start_collector(request, &injection);
     try {
       injection.call(function_of_recorder(pid, recorder, "memray_join"), session.there);
     } catch (const AttachError&) {

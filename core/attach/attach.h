@@ -9,8 +9,8 @@
 
 namespace memray::attach {
 
-// How to get into the process.
-enum class Method { ptrace, gdb };
+// How to get into the process. `automatic` is ptrace, and where that does not work remote_exec, if the process can.
+enum class Method { automatic, ptrace, remote_exec, gdb };
 
 // Makes the process load the recorder and start recording. The collector is a process of its own, which goes on when
 // this function returns. `request` says what is to be recorded; session, reply and the like are filled in here. Throws

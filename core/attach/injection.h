@@ -1,10 +1,10 @@
-// A thread of another process at a safe place, and the functions that it can be made to call.
+// A way into a running process, and what it can be made to do there.
 #pragma once
 
 #include "attach/target.h"
-#include "attach/tracee.h"
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -12,44 +12,43 @@ namespace memray::attach {
 
 class Injection {
  public:
-  // Finds a thread that can be used, trying again until there is one. Throws AttachError.
-  explicit Injection(pid_t pid);
   // The process is as it was, but for what it has been made to load.
-  ~Injection();
-  Injection(const Injection&) = delete;
-  Injection& operator=(const Injection&) = delete;
+  virtual ~Injection() = default;
 
   // A new memfd in the process, and in this one.
   struct File {
     int there = -1;
     int here = -1;
   };
-  File make_memory_file(const std::string& name);
+  virtual File make_memory_file(const std::string& name) = 0;
+  virtual void close(File& file) = 0;
+
+  // dlopen of the file that the process has as this descriptor. Throws AttachError with what its dynamic loader says.
+  virtual void load(int there) = 0;
+
+  // Calls a function `int f(int, char* text)` with room for kAnswerBytes of text. Throws AttachError with the text if
+  // it does not return 0.
+  virtual void call(std::uint64_t function, int number) = 0;
+
+  // In a child of this process, which is not to keep the way open.
+  virtual void forget() {}
+
   File copy_file(const std::string& name, const std::filesystem::path& file);
-  void close(File& file);
 
-  // dlopen of a file of the process's. Throws AttachError with what its dynamic loader says.
-  void load(const std::string& path);
-
-  // Calls a function `int f(int, char* text)` with room for 512 bytes of text. Throws AttachError with the text if it
-  // does not return 0.
-  void call(std::uint64_t function, int number);
-
- private:
-  std::uint64_t map(std::size_t bytes, int protection);
-  std::uint64_t system_call(std::initializer_list<std::uint64_t> arguments);
-  std::uint64_t put(const std::string& text);
-
-  pid_t pid_;
-  int pidfd_ = -1;
-  std::uint64_t libc_ = 0;
-  std::filesystem::path libc_file_;
-  std::optional<Tracee> thread_;
-  std::uint64_t memory_ = 0;
-  std::uint64_t code_ = 0;
-  std::uint64_t errno_address_ = 0;
-  int errno_value_ = 0;
+ protected:
+  static constexpr std::size_t kAnswerBytes = 512;
 };
+
+// By a thread of the process that is stopped by ptrace at a place where it can be made to call functions. Looks for one
+// for a while. Throws AttachError.
+std::unique_ptr<Injection> enter_by_ptrace(pid_t pid);
+
+// By a script that the process, a CPython of 3.14 or later, is asked to run, and runs when it gets to it. Waits for
+// that. Throws AttachError.
+std::unique_ptr<Injection> enter_by_script(pid_t pid);
+
+// The address, in a process, of a symbol of the object that is mapped at `base`. Throws AttachError.
+std::uint64_t address_of(const std::filesystem::path& file, std::uint64_t base, const char* symbol);
 
 // Address, in the process, of a function that the recorder exports, if it is loaded there. Throws AttachError if that
 // is another recorder than `file`.

@@ -35,11 +35,6 @@ void check_state(pid_t pid) {
     throw AttachError(fmt::format("process {} has ended; nobody has asked how, so it is still listed", pid));
   if (state.starts_with('T'))
     throw AttachError(fmt::format("process {} is stopped; let it go on first (kill -CONT {})", pid, pid));
-  if (const std::string tracer = status_field(pid, "TracerPid"); !tracer.empty() && tracer != "0") {
-    const std::string name = first_line(fmt::format("/proc/{}/comm", tracer));
-    throw AttachError(fmt::format("process {} is being traced by {} (process {}), and only one can; end that first",
-                                  pid, name.empty() ? "a debugger" : name, tracer));
-  }
   if (status_field(pid, "Kthread") == "1") throw AttachError(fmt::format("process {} is a part of the kernel", pid));
 }
 
@@ -124,6 +119,14 @@ void check_target(pid_t pid) {
   }
   if (program->format() == ElfFile::Format::foreign)
     throw AttachError(fmt::format("process {} is {}, and this memray is not", pid, program->foreign_kind()));
+}
+
+void check_untraced(pid_t pid) {
+  const std::string tracer = status_field(pid, "TracerPid");
+  if (tracer.empty() || tracer == "0") return;
+  const std::string name = first_line(fmt::format("/proc/{}/comm", tracer));
+  throw AttachError(fmt::format("process {} is being traced by {} (process {}), and only one can; end that first", pid,
+                                name.empty() ? "a debugger" : name, tracer));
 }
 
 std::string why_not_permitted(pid_t pid) {

@@ -54,8 +54,10 @@ std::string status_field(pid_t pid, std::string_view name);
 // The number that the process has in its own namespace.
 pid_t pid_in_namespace(pid_t pid);
 
-// Throws AttachError if the process does not exist, is traced, stopped, ended, of another architecture or static.
+// Throws AttachError if the process does not exist, is stopped, ended, of another architecture or static.
 void check_target(pid_t pid);
+// Throws AttachError if a debugger has it.
+void check_untraced(pid_t pid);
 
 // What is to be done about ptrace having been refused.
 std::string why_not_permitted(pid_t pid);

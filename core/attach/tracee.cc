@@ -13,6 +13,7 @@
 //     put back it does again, and the kernel restarts the call when the thread goes on.
 #include "attach/tracee.h"
 
+#include "attach/memory.h"
 #include "attach/target.h"
 #include "attach/way_back.h"
 
@@ -54,30 +55,6 @@ bool trace(int request, pid_t tid, std::uint64_t address, void* data) {
 std::uint64_t signal_bit(int number) { return std::uint64_t{1} << (number - 1); }
 
 }  // namespace
-
-void read_memory(pid_t pid, std::uint64_t address, void* to, std::size_t size) {
-  iovec local{to, size};
-  iovec remote{reinterpret_cast<void*>(address), size};
-  if (process_vm_readv(pid, &local, 1, &remote, 1, 0) != static_cast<ssize_t>(size))
-    throw AttachError(fmt::format("the memory of process {} cannot be read", pid));
-}
-
-void write_memory(pid_t pid, std::uint64_t address, const void* from, std::size_t size) {
-  iovec local{const_cast<void*>(from), size};
-  iovec remote{reinterpret_cast<void*>(address), size};
-  if (process_vm_writev(pid, &local, 1, &remote, 1, 0) != static_cast<ssize_t>(size))
-    throw AttachError(fmt::format("the memory of process {} cannot be written", pid));
-}
-
-std::string read_text(pid_t pid, std::uint64_t address) {
-  std::string text;
-  for (char c = 1; text.size() < 4096; ++address) {
-    read_memory(pid, address, &c, 1);
-    if (c == '\0') break;
-    text += c;
-  }
-  return text;
-}
 
 std::optional<Tracee> Tracee::stop(pid_t pid, pid_t tid) {
   if (!trace(PTRACE_SEIZE, tid, 0, reinterpret_cast<void*>(PTRACE_O_TRACESYSGOOD))) {

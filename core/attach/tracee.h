@@ -14,11 +14,6 @@
 
 namespace memray::attach {
 
-// Throws AttachError.
-void read_memory(pid_t pid, std::uint64_t address, void* to, std::size_t size);
-void write_memory(pid_t pid, std::uint64_t address, const void* from, std::size_t size);
-std::string read_text(pid_t pid, std::uint64_t address);
-
 class Tracee {
  public:
   // Takes hold of a thread and stops it. Nothing if it does not stop, or is gone. Throws AttachError if that is not

@@ -1,14 +1,12 @@
 // Where nobody has written down yet how a function is called in a thread of another process.
-#include "attach/attach.h"
+#include "attach/injection.h"
 
 namespace memray::attach {
 
-namespace {
-constexpr char kWhy[] = "memray attach works on x86-64 only; here, start the program with memray run";
+std::unique_ptr<Injection> enter_by_ptrace(pid_t) {
+  throw AttachError(
+      "here memray gets into a running process by --method=remote_exec or gdb only; or start the program with "
+      "memray run");
 }
-
-std::string attach(CollectRequest, Method) { throw AttachError(kWhy); }
-Ended detach(pid_t, const std::filesystem::path&, Method) { throw AttachError(kWhy); }
-void leave(pid_t, const std::filesystem::path&, Method) { throw AttachError(kWhy); }
 
 }  // namespace memray::attach
