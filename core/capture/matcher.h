@@ -83,6 +83,18 @@ class Matcher {
     return true;
   }
 
+  // An allocation and its deallocation, with nothing between them. Returns its number. None: call the others.
+  std::optional<std::uint64_t> pass_block(ProcessMemory& memory, std::uint64_t address, std::uint64_t size) {
+    if (!memory.heap.place_for(address)->is_free()) [[unlikely]]
+      return std::nullopt;
+    const std::uint64_t number = begin(memory, size);
+    memory.bytes -= size;
+    live_bytes_ -= size;
+    ++totals_.deallocations;
+    unlisted_ += 2;
+    return number;
+  }
+
   struct Block {
     std::uint64_t number;
     std::uint64_t size;

@@ -88,6 +88,8 @@ class Collector {
   void apply_waiting_changes(Stream& stream);
   void stop_waiting(Stream& stream, Item& item);
   void run(Stream& stream, std::uint64_t until);
+  SiteId site_of(const Stream& stream, const Item& item);
+  bool write_both(Stream& stream, ProcessMemory& memory);
   void write_allocation(const Stream& stream, const Item& item, ProcessMemory& memory);
   void write_deallocation(const Stream& stream, const Item& item, ProcessMemory& memory);
   void note_time(std::uint64_t stamp);

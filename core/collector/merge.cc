@@ -37,6 +37,8 @@ constexpr auto kWords = [] {
   for (std::size_t i = 0; i < 16; ++i) {
     words[session::kAllocation + i] = 3;
     words[session::kDeallocation + i] = 2;
+    words[session::kAllocationAgain + i] = 1;
+    words[session::kDeallocationOfLatest + i] = 1;
     words[session::kObjectCreated + i] = 3;
     words[session::kObjectDestroyed + i] = 2;
     words[session::kExec + i] = 1;
@@ -95,6 +97,22 @@ bool Collector::decode(Stream& stream) {
   return !stream.upcoming.empty();
 }
 
+// Puts in what the stream's latest allocation tells. False: there was none.
+static inline bool complete(Stream& stream, Item& item) {
+  const std::uint8_t family = family_of(item.head);
+  if (family == session::kAllocation) {
+    stream.latest = {item.words[0], item.words[1]};
+  } else if (family >= session::kAllocationAgain) {
+    constexpr std::uint64_t kToWhole = session::kAllocationAgain - session::kAllocation;
+    static_assert(kToWhole == session::kDeallocationOfLatest - session::kDeallocation);
+    item.head -= kToWhole;
+    item.words[0] = stream.latest[0];
+    item.words[1] = stream.latest[1];
+    return stream.latest[0] != 0;
+  }
+  return true;
+}
+
 // One branch an item, whether it is a change of the stack: that of allocations from deallocations is guessed wrong too
 // often to be taken here as well as in `run`.
 void Collector::decode_chunk(Stream& stream) {
@@ -118,6 +136,8 @@ void Collector::decode_chunk(Stream& stream) {
       std::memcpy(&item, at, copied * sizeof *at);
       item.stack = stack;
       item.native_stack = native_stack;
+      if (!complete(stream, item)) [[unlikely]]
+        damaged_ = true;
       heap.prefetch(item.words[0]);
       at += size;
       if (steady) [[likely]]
@@ -168,6 +188,13 @@ void Collector::stop_waiting(Stream& stream, Item& item) {
   item.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
 }
 
+// Whether the stream's next item allocates what the one after it frees, and no other thread comes between.
+static inline bool is_freed_at_once(Stream& stream, std::uint64_t until) {
+  const Item* const next = stream.upcoming.second();
+  return next != nullptr && family_of(next->head) == session::kDeallocation &&
+         next->words[0] == stream.upcoming.front().words[0] && stamp_of(next->head) <= until;
+}
+
 // The stream's items up to the time `until`. There is one.
 void Collector::run(Stream& stream, std::uint64_t until) {
   Image& image = *stream.owner;
@@ -184,7 +211,11 @@ void Collector::run(Stream& stream, std::uint64_t until) {
       stop_waiting(stream, item);
     const std::uint8_t family = family_of(item.head);
     if (writer_ && family == session::kAllocation) {
-      write_allocation(stream, item, memory);
+      if (is_freed_at_once(stream, until) && write_both(stream, memory)) {
+        stream.upcoming.pop();
+      } else {
+        write_allocation(stream, item, memory);
+      }
     } else if (writer_ && family == session::kDeallocation) {
       write_deallocation(stream, item, memory);
     } else {
@@ -195,22 +226,42 @@ void Collector::run(Stream& stream, std::uint64_t until) {
   } while (has_item(stream));
 }
 
-inline void Collector::write_allocation(const Stream& stream, const Item& item, ProcessMemory& memory) {
+inline SiteId Collector::site_of(const Stream& stream, const Item& item) {
   RawAllocation allocation;
   allocation.thread = stream.id;
   allocation.allocator = allocator_of(item.head);
   allocation.stack = item.stack;
   allocation.native_stack = item.native_stack;
   allocation.size = item.words[1];
-  const SiteId site = matcher_.site_of(allocation);
+  return matcher_.site_of(allocation);
+}
+
+// The stream's next two items, the beginning and the end of a block. False: they are to be written one by one.
+inline bool Collector::write_both(Stream& stream, ProcessMemory& memory) {
+  const Item& item = stream.upcoming.front();
+  const std::uint64_t address = item.words[0];
+  const std::uint64_t size = item.words[1];
+  const SiteId site = site_of(stream, item);
+  const auto number = matcher_.pass_block(memory, address, size);
+  if (!number) return false;
+  note_time(stamp_of(item.head));
+  writer_->allocation(site, matcher_.has_fixed_size(site), stream.id, size, address);
+  note_time(stamp_of(stream.upcoming.second()->head));
+  writer_->deallocation(*number, stream.id, size, address);
+  return true;
+}
+
+inline void Collector::write_allocation(const Stream& stream, const Item& item, ProcessMemory& memory) {
+  const SiteId site = site_of(stream, item);
   const std::uint64_t address = item.words[0];
   const std::uint64_t stamp = stamp_of(item.head);
-  if (!matcher_.begin_block(memory, address, allocation.size, site, stamp)) [[unlikely]] {
+  const std::uint64_t size = item.words[1];
+  if (!matcher_.begin_block(memory, address, size, site, stamp)) [[unlikely]] {
     match(stream, item);
     return hand_over();
   }
   note_time(stamp);
-  writer_->allocation(site, matcher_.has_fixed_size(site), stream.id, allocation.size, address);
+  writer_->allocation(site, matcher_.has_fixed_size(site), stream.id, size, address);
 }
 
 inline void Collector::write_deallocation(const Stream& stream, const Item& item, ProcessMemory& memory) {

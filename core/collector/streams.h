@@ -39,6 +39,8 @@ class Upcoming {
   bool empty() const { return first_ == end_; }
   bool full() const { return end_ == kMost; }
   Item& front() { return items_[first_]; }
+  // The item after that; nullptr: not decoded yet.
+  const Item* second() const { return first_ + 1 < end_ ? &items_[first_ + 1] : nullptr; }
   void pop() { ++first_; }
   void clear() { first_ = end_ = 0; }
   Item& add() { return items_[end_++]; }
@@ -64,6 +66,7 @@ class Stream {
   void consume(std::size_t words) { cursor_ += words; }
 
   // What the reader of the stream remembers.
+  std::array<std::uint64_t, 2> latest{};  // address and size of the latest allocation item; no address: none yet
   ThreadId id{};
   Image* owner = nullptr;
   Upcoming upcoming;

@@ -9,6 +9,7 @@
 // which process is meant: a child that got the variable by accident stays unrecorded. Variable and LD_PRELOAD entry are
 // then removed, so that the program sees the environment that it would have without us; exec.cc puts them back for an
 // exec of this very process.
+#include "stamps.h"
 #include "thread.h"
 
 #include <unistd.h>

@@ -6,6 +6,7 @@
 // in memory: a file that is replaced or deleted later is still recognised.
 //
 // Costs nothing unless there is a native unwinder, and then a walk of the loader's list for each dlopen and dlclose.
+#include "stamps.h"
 #include "thread.h"
 
 #include <elf.h>

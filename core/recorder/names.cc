@@ -7,6 +7,7 @@
 //
 // A pthread_t, and in the end a thread's id too, is used again when its thread is gone. So the newest thread that has
 // it is meant, and only if that one lives.
+#include "stamps.h"
 #include "thread.h"
 
 #include <sys/prctl.h>

@@ -21,7 +21,8 @@ struct Process {
   std::uint32_t pid = 0;
   std::uint64_t start_stamp = 0;
   bool use_tsc = true;
-  std::atomic<bool> threaded{false};  // more than one thread has recorded
+  std::atomic<bool> threaded{false};                         // more than one thread has recorded
+  std::atomic<std::atomic<std::uint64_t>*> owners{nullptr};  // see stamps.h; nullptr: nobody owns anything
 
   // On a page of its own that is wiped in a forked child. Until it is mapped, a word that is always zero.
   volatile std::uint32_t* recording = nullptr;

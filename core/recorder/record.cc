@@ -6,6 +6,7 @@
 //
 // Stacks are written as changes. The unwinder says how many outer frames are the same as at this thread's last record;
 // the collector, which reads a thread's items in order, keeps the rest. So the target needs no table of stacks.
+#include "stamps.h"
 #include "thread.h"
 
 namespace memray::recorder {
@@ -21,8 +22,6 @@ using session::Item;
 constexpr std::uint64_t of_kind(Item item, memray_allocator kind) {
   return static_cast<std::uint64_t>(item) | static_cast<std::uint64_t>(kind);
 }
-
-inline constexpr std::uint64_t kNow = ~std::uint64_t{0};
 
 // A change that does not fit what is left of the chunk is written in several items.
 MEMRAY_COLD bool write_long_change(Thread* thread, std::uint32_t kind, const memray_stack_change& change) {
@@ -68,68 +67,115 @@ MEMRAY_COLD void lose_event(Thread* thread) {
   renew_thread(thread);
 }
 
+// Where items are put. Short forms refer to the thread's latest allocation: blocks are most often freed by whoever made
+// them, soon, and the next one is often made where the last one was.
 template <std::uint32_t N>
-inline void put(Thread* thread, const std::uint64_t (&words)[N]) {
+inline bool put(Thread* thread, const std::uint64_t (&words)[N]) {
+  if (__builtin_expect(!reserve(thread, N), false)) return false;
   for (std::uint32_t i = 0; i < N; ++i) thread->cursor[i] = words[i];
   thread->cursor += N;
   commit(thread);
+  return true;
 }
 
-// Writes one item, with the stack of the moment if `Stacked`. It is stamped with `before`, taken before a call that has
-// returned now, unless that is in the future: what was taken in an earlier session means nothing in this one.
-template <bool Stacked, std::uint32_t N>
-inline void record(std::uint64_t (&&words)[N], void* frame, std::uint64_t before = kNow) {
+inline bool put_allocation(Thread* thread, memray_allocator kind, std::uint64_t stamp, std::uintptr_t address,
+                           std::size_t size) {
+  Latest& latest = thread->latest;
+  if (((address ^ latest.address) | (size ^ latest.size)) == 0)
+    return put(thread, {of_kind(Item::kAllocationAgain, kind) | stamp});
+  if (!put(thread, {of_kind(Item::kAllocation, kind) | stamp, address, size})) return false;
+  latest = {address, size};
+  return true;
+}
+
+inline bool put_deallocation(Thread* thread, memray_allocator kind, std::uint64_t stamp, std::uintptr_t address) {
+  if (address == thread->latest.address) return put(thread, {of_kind(Item::kDeallocationOfLatest, kind) | stamp});
+  return put(thread, {of_kind(Item::kDeallocation, kind) | stamp, address});
+}
+
+inline std::uint64_t shifted(std::uint64_t stamp) { return stamp << 8; }
+
+// Writes one item about `address` with `put_it(thread, stamp)`, with the stack of the moment if `Stacked`. `words` are
+// the item in full, but for the stamp: that is what is kept of it in a signal handler.
+template <bool Stacked, std::uint32_t N, typename Put>
+inline void record(std::uint64_t (&&words)[N], std::uintptr_t address, void* frame, Put put_it) {
   bool interrupted;
   Thread* thread = enter(interrupted);
   if (__builtin_expect(!thread, false)) return;
-  const std::uint64_t latest = stamp_of(thread);
-  words[0] |= (before < latest ? before : latest) << 8;
-  if (__builtin_expect(interrupted, false)) return add_pending(thread, words, N);
-  if (__builtin_expect((!Stacked || write_stacks(thread, frame)) && reserve(thread, N), true)) {
-    put(thread, words);
-  } else {
-    lose_event(thread);
+  if (__builtin_expect(interrupted, false)) {
+    words[0] |= shifted(stamp_in_between(thread, address));
+    return add_pending(thread, words, N);
   }
+  const std::uint64_t stamp = shifted(stamp_of(thread, address));
+  if (__builtin_expect((Stacked && !write_stacks(thread, frame)) || !put_it(thread, stamp), false)) lose_event(thread);
   leave(thread);
 }
 
-std::uint64_t stamp() {
+// An item that has no short form.
+template <bool Stacked, std::uint32_t N>
+inline void record(std::uint64_t (&&words)[N], std::uintptr_t address, void* frame) {
+  std::uint64_t whole[N];
+  for (std::uint32_t i = 0; i < N; ++i) whole[i] = words[i];
+  record<Stacked>(std::move(words), address, frame, [&](Thread* thread, std::uint64_t stamp) {
+    whole[0] |= stamp;
+    return put(thread, whole);
+  });
+}
+
+// What has ended in a call that has returned now, and was stamped before. A stamp that is in the future is from an
+// earlier session and means nothing in this one.
+template <std::uint32_t N>
+inline void record_ended(std::uint64_t (&&words)[N], std::uint64_t before) {
+  bool interrupted;
+  Thread* thread = enter(interrupted);
+  if (__builtin_expect(!thread, false)) return;
+  const std::uint64_t latest = interrupted ? now() : thread->stamp;
+  words[0] |= shifted(before < latest ? before : latest);
+  if (__builtin_expect(interrupted, false)) return add_pending(thread, words, N);
+  if (__builtin_expect(!put(thread, words), false)) lose_event(thread);
+  leave(thread);
+}
+
+std::uint64_t stamp(std::uintptr_t address) {
   bool interrupted;
   Thread* thread = enter(interrupted);
   if (__builtin_expect(!thread, false)) return now();
-  const std::uint64_t result = stamp_of(thread);
-  if (!interrupted) leave(thread);
+  if (interrupted) return stamp_in_between(thread, address);
+  const std::uint64_t result = stamp_of(thread, address);
+  leave(thread);
   return result;
 }
 
 void allocated(memray_allocator kind, std::uintptr_t address, std::size_t size, void* frame) {
-  record<true>({of_kind(Item::kAllocation, kind), address, size}, frame);
+  record<true>({of_kind(Item::kAllocation, kind), address, size}, address, frame,
+               [=](Thread* thread, std::uint64_t stamp) { return put_allocation(thread, kind, stamp, address, size); });
 }
 
 void deallocating(memray_allocator kind, std::uintptr_t address, void*) {
-  record<false>({of_kind(Item::kDeallocation, kind), address}, nullptr);
+  record<false>({of_kind(Item::kDeallocation, kind), address}, address, nullptr,
+                [=](Thread* thread, std::uint64_t stamp) { return put_deallocation(thread, kind, stamp, address); });
 }
 
 void reallocated(memray_allocator kind, std::uint64_t before, std::uintptr_t old_address, std::uintptr_t address,
                  std::size_t size, void* frame) {
   const auto undo = kind == MEMRAY_PYMALLOC_REALLOC ? MEMRAY_PYMALLOC_FREE : MEMRAY_FREE;
-  if (old_address) record<false>({of_kind(Item::kDeallocation, undo), old_address}, nullptr, before);
-  if (address) record<true>({of_kind(Item::kAllocation, kind), address, size}, frame);
+  if (old_address) record_ended({of_kind(Item::kDeallocation, undo), old_address}, before);
+  if (address) allocated(kind, address, size, frame);
 }
 
 void mapped(std::uintptr_t address, std::size_t length, int flags, int fd, void* frame) {
   const std::uint64_t how = static_cast<std::uint32_t>(flags) | std::uint64_t{static_cast<std::uint32_t>(fd)} << 32;
-  record<true>({Item::kMapping, address, length, how}, frame);
+  record<true>({Item::kMapping, address, length, how}, 0, frame);
 }
 
 void unmapped(std::uint64_t before, std::uintptr_t address, std::size_t length, void*) {
-  record<false>({Item::kUnmapping, address, length}, nullptr, before);
+  record_ended({Item::kUnmapping, address, length}, before);
 }
 
 void remapped(std::uint64_t before, std::uintptr_t old_address, std::size_t old_length, std::uintptr_t address,
               std::size_t length, int keep_old, void* frame) {
   if (!keep_old) unmapped(before, old_address, old_length, frame);
-  record<true>({Item::kMapping, address, length, session::kRemapped}, frame);
+  record<true>({Item::kMapping, address, length, session::kRemapped}, 0, frame);
 }
 
 void objects_changed() {
@@ -162,19 +208,19 @@ void announce_modules() {
   Thread* thread = enter();
   if (!thread) return;
   const bool unloaded = tell_modules();
-  thread->stamps_left = 0;  // the list holds for what is stamped later
   leave(thread);
+  end_stamps();  // the list holds for what is stamped later
   if (unloaded) process.epoch.fetch_add(1, std::memory_order_acq_rel);
 }
 
 int tracks_objects() { return process.session && process.control->track_objects; }
 
 void object_created(std::uintptr_t address, std::uint32_t type, void* frame) {
-  if (*process.recording) record<true>({Item::kObjectCreated, address, type}, frame);
+  if (*process.recording) record<true>({Item::kObjectCreated, address, type}, address, frame);
 }
 
 void object_destroyed(std::uintptr_t address) {
-  if (*process.recording) record<false>({Item::kObjectDestroyed, address}, nullptr);
+  if (*process.recording) record<false>({Item::kObjectDestroyed, address}, address, nullptr);
 }
 
 std::uint32_t set_quiet(std::uint32_t quiet) {
@@ -187,8 +233,8 @@ std::uint32_t set_quiet(std::uint32_t quiet) {
   return before;
 }
 
-void write_mark(std::uint8_t item) { record<false>({item}, nullptr); }
-void write_mark_with_stack(std::uint8_t item, void* frame) { record<true>({item}, frame); }
+void write_mark(std::uint8_t item) { record<false>({item}, 0, nullptr); }
+void write_mark_with_stack(std::uint8_t item, void* frame) { record<true>({item}, 0, frame); }
 
 const memray_recorder& recorder_interface() {
   static memray_recorder interface = {

@@ -12,6 +12,8 @@
 // ended is used for a thread of a later session.
 #include "thread.h"
 
+#include "stamps.h"
+
 #include <linux/membarrier.h>
 #include <pthread.h>
 
@@ -86,6 +88,17 @@ bool wait_for_space() {
   return session::collector_lives(control);
 }
 
+void note_second_thread() {
+  if (process.threaded.load(std::memory_order_relaxed)) return;
+  if (!process.owners.load(std::memory_order_relaxed)) {
+    auto* made = static_cast<Owners::Place*>(take_memory(Owners::kBytes));
+    Owners::Place* none = nullptr;
+    if (made && !process.owners.compare_exchange_strong(none, made, std::memory_order_acq_rel))
+      return_memory(made, Owners::kBytes);
+  }
+  process.threaded.store(true, std::memory_order_release);
+}
+
 // Makes the calling thread one of the present session, with `thread` for memory.
 void enter_session(Thread* thread, std::atomic<Thread*>* threads, std::uint32_t epoch) {
   thread->chunk = nullptr;
@@ -96,13 +109,15 @@ void enter_session(Thread* thread, std::atomic<Thread*>* threads, std::uint32_t 
   thread->os_tid = sys::gettid();
   thread->pthread = pthread_self();
   thread->number = process.image->threads.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (thread->number > 1) process.threaded.store(true, std::memory_order_relaxed);
+  thread->latest = {};
+  if (thread->number > 1) note_second_thread();
   thread->generation = process.generation;
   for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
     const memray_unwinder* unwinder = process.unwinders[kind];
     if (unwinder && !thread->stacks[kind]) thread->stacks[kind] = unwinder->thread_begin();
   }
   renew_thread(thread);
+  thread->stamp = now();
   thread->epoch = epoch;
   if (thread->number < kMaxThreadNumber) threads[thread->number].store(thread, std::memory_order_release);
   tell_system_name(thread->number);
@@ -192,6 +207,7 @@ static bool catch_up(Thread* thread) {
   if (!process.session) return false;
   if (thread->generation == process.generation) {
     renew_thread(thread);
+    thread->stamps_left = 0;
     thread->epoch = epoch;
     return true;
   }
@@ -204,13 +220,6 @@ bool enter_slow(Thread* thread) {
   if (catch_up(thread)) return true;
   thread->busy = 0;
   return false;
-}
-
-std::uint64_t look_at_clock(Thread* thread) {
-  constexpr std::uint32_t kItemsPerLook = 16;
-  thread->tick = process.control->tick.load(std::memory_order_relaxed);
-  thread->stamps_left = kItemsPerLook - 1;
-  return thread->stamp = now();
 }
 
 void renew_thread(Thread* thread) {
@@ -242,6 +251,8 @@ bool wait_for_threads() {
 
 void release_threads() {
   if (auto* threads = table.exchange(nullptr, std::memory_order_acq_rel)) return_memory(threads, kTableBytes);
+  process.threaded.store(false, std::memory_order_relaxed);
+  if (auto* owners = process.owners.exchange(nullptr, std::memory_order_acq_rel)) return_memory(owners, Owners::kBytes);
   Thread* found = nullptr;
   for (Thread* thread = all.load(std::memory_order_acquire); thread; thread = thread->next) {
     for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
@@ -308,6 +319,7 @@ void flush_pending(Thread* thread) {
     at += count + 1;
     commit(thread);
   }
+  thread->latest = {};
   renew_thread(thread);
 }
 

@@ -4,12 +4,16 @@
 #include "process.h"
 #include "syscalls.h"
 
-#include <time.h>
-
 namespace memray::recorder {
 
 inline constexpr std::uint32_t kPendingWords = 4 * 32;
 inline constexpr std::uint32_t kUnknownDepth = 0xffff'ffff;  // whatever the stack is, it is to be written
+
+// What the latest allocation item of a thread was about, so that what comes next can refer to it.
+struct Latest {
+  std::uintptr_t address = 0;  // 0: not known
+  std::uint64_t size = 0;
+};
 
 struct Thread {
   std::uint64_t* cursor = nullptr;  // next free word of the chunk
@@ -25,10 +29,11 @@ struct Thread {
   std::uint32_t os_tid = 0;
   std::uintptr_t pthread = 0;  // as pthread_self() says
   std::uint32_t sequence = 0;
-  // What items are stamped with until the thread looks at the clock again: see stamp_of.
+  // What items are stamped with until the thread looks at the clock again: see stamps.h.
   std::uint64_t stamp = 0;
   std::uint32_t stamps_left = 0;
-  std::uint32_t tick = 0;
+  volatile std::uint32_t tick = 0;
+  Latest latest;
   // Items of signal handlers that interrupted the recorder, appended when it has finished.
   volatile std::uint32_t pending = 0;
   std::uint64_t pending_words[kPendingWords] = {};
@@ -65,36 +70,6 @@ void reset_threads_in_child();
 
 void flush_pending(Thread* thread);
 void add_pending(Thread* thread, const std::uint64_t* words, std::uint32_t count);
-
-// Stamps of different threads must tell cause from effect: a block is allocated again after its free was stamped, and
-// freed after its allocation was. So what told this thread of the other's doing, a load, has to be complete before the
-// counter is read. A program with one thread is spared the fence, which costs about as much as reading the counter.
-inline std::uint64_t now() {
-  if (__builtin_expect(process.threaded.load(std::memory_order_relaxed), false)) session::finish_loads();
-  if (__builtin_expect(process.use_tsc, true)) return session::read_tsc() - process.start_stamp;
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec) -
-         process.start_stamp;
-}
-
-// Looks at the clock, for the next items too where that is allowed.
-std::uint64_t look_at_clock(Thread* thread);
-
-// The stamp of an item of `thread`, which is marked busy. Reading the counter was the largest part of what an event
-// cost, and as long as one thread records, its items are in order by themselves: stamps only say what time it was. So a
-// thread that is alone looks at the clock when the collector has ticked (every 1 to 10 ms) and at every 16th item. A
-// burst is dated exactly by the one, an event after a pause by the other. Whoever depends on another thread's doing
-// knows, by that very dependency, that there is another thread, and looks each time.
-inline std::uint64_t stamp_of(Thread* thread) {
-  const bool alone = !process.threaded.load(std::memory_order_relaxed);
-  const bool recent = thread->tick == process.control->tick.load(std::memory_order_relaxed);
-  if (__builtin_expect(alone & recent & (thread->stamps_left != 0), true)) {
-    --thread->stamps_left;
-    return thread->stamp;
-  }
-  return look_at_clock(thread);
-}
 
 // Room for `words` more words in the chunk.
 inline bool reserve(Thread* thread, std::uint32_t words) {

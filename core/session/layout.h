@@ -13,8 +13,9 @@
 //
 //   allocation        kAllocation   | kind   [stamp]  address  size
 //   deallocation      kDeallocation | kind   [stamp]  address
-//   mapping           kMapping               [stamp]  address  length  flags | fd << 32, or kRemapped
-//   unmapping         kUnmapping             [stamp]  address  length
+//   allocation again  kAllocationAgain | kind       [stamp]   address and size are those of the thread's latest
+//   allocation its deallocation  kDeallocationOfLatest | kind  [stamp]   of that mapping           kMapping [stamp]
+//   address  length  flags | fd << 32, or kRemapped unmapping         kUnmapping             [stamp]  address  length
 //   object made       kObjectCreated         [stamp]  address  type
 //   object destroyed  kObjectDestroyed       [stamp]  address
 //   exec, exec failed kExec, kExecFailed     [stamp]
@@ -43,7 +44,7 @@
 namespace memray::session {
 
 inline constexpr std::uint64_t kMagic = 0x53534553'594d454dull;
-inline constexpr std::uint32_t kRevision = 1;  // of what the words mean; where they lie is in kVersion as well
+inline constexpr std::uint32_t kRevision = 2;  // of what the words mean; where they lie is in kVersion as well
 
 inline constexpr std::size_t kChunkBytes = 32 * 1024;
 inline constexpr std::uint32_t kMaxChunks = 2048;
@@ -71,6 +72,8 @@ enum Item : std::uint8_t {
   kDefinition = 0x70,
   kObjectCreated = 0x80,
   kObjectDestroyed = 0x90,
+  kAllocationAgain = 0xa0,       // | memray_allocator
+  kDeallocationOfLatest = 0xb0,  // | memray_allocator
 };
 
 // In place of a mapping's flags: it is what mremap has returned.

@@ -98,7 +98,7 @@ def row(text, function):
     """Total, own, allocations of a function on the screen, as it writes them."""
     for line in text.splitlines():
         words = line.split()
-        if words and words[0] == function:
+        if len(words) > 5 and words[0] == function:  # the screen is read while it is being drawn
             return words[1], words[3], words[5]
     return None
 

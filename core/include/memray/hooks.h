@@ -36,8 +36,8 @@ struct memray_recorder {
    * forked. A wrapper tests it first and does nothing but call the real function when it is zero. */
   const volatile uint32_t* recording;
 
-  /* A time stamp for `reallocated`, `unmapped` and `remapped`. */
-  uint64_t (*stamp)(void);
+  /* A time stamp for `reallocated` of what is at `address`; with address 0, for `unmapped` and `remapped`. */
+  uint64_t (*stamp)(uintptr_t address);
 
   /* The real function returned `address`, which is not NULL. `size` is the requested size in bytes. */
   void (*allocated)(enum memray_allocator kind, uintptr_t address, size_t size, void* frame);

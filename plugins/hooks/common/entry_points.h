@@ -119,7 +119,7 @@ struct EntryPoints {
       return call_quietly(function, a, b, c, d, e, f);
     } else {
       if constexpr (kEntry.does == Does::resize_at) old = *reinterpret_cast<const std::uintptr_t*>(old);
-      const std::uint64_t stamp = state.recorder->stamp();
+      const std::uint64_t stamp = state.recorder->stamp(old);
       const std::uintptr_t result = call_quietly(function, a, b, c, d, e, f);
       const int error = errno;
       report(kEntry, arguments, stamp, old, result, frame);

@@ -62,7 +62,7 @@ inline void* reallocated(std::uint64_t stamp, void* old, void* p, std::size_t si
 [[gnu::noinline]] void* record_realloc(void* p, std::size_t size) {
   const auto function = real<void*(void*, std::size_t)>(Function::realloc);
   if (!is_recording()) return function(p, size);
-  const std::uint64_t stamp = state.recorder->stamp();
+  const std::uint64_t stamp = state.recorder->stamp(word(p));
   return reallocated(stamp, p, call_allocator(function, p, size), size, __builtin_frame_address(0));
 }
 
@@ -101,7 +101,7 @@ void* hook_realloc(void* p, std::size_t size) {
 void* hook_reallocarray(void* p, std::size_t count, std::size_t size) {
   const auto function = real<void*(void*, std::size_t, std::size_t)>(Function::reallocarray);
   if (!is_recording()) return function(p, count, size);
-  const std::uint64_t stamp = state.recorder->stamp();
+  const std::uint64_t stamp = state.recorder->stamp(word(p));
   void* result = call_quietly(function, p, count, size);
   const bool freed = !result && (count == 0 || size == 0);  // the product of an overflow may be 0, too
   return result || freed ? reallocated(stamp, p, result, count * size, __builtin_frame_address(0)) : nullptr;
@@ -181,7 +181,7 @@ void* hook_mmap64(void* at, std::size_t length, int protection, int flags, int f
 int hook_munmap(void* address, std::size_t length) {
   const auto function = real<decltype(hook_munmap)>(Function::munmap);
   if (!is_recording()) return function(address, length);
-  const std::uint64_t stamp = state.recorder->stamp();
+  const std::uint64_t stamp = state.recorder->stamp(0);
   const int result = call_quietly(function, address, length);
   if (result == 0) state.recorder->unmapped(stamp, word(address), length, __builtin_frame_address(0));
   return result;
@@ -190,7 +190,7 @@ int hook_munmap(void* address, std::size_t length) {
 void* hook_mremap(void* old, std::size_t old_length, std::size_t length, int flags, void* at) {
   const auto function = real<decltype(hook_mremap)>(Function::mremap);
   if (!is_recording()) return function(old, old_length, length, flags, at);
-  const std::uint64_t stamp = state.recorder->stamp();
+  const std::uint64_t stamp = state.recorder->stamp(0);
   void* p = call_quietly(function, old, old_length, length, flags, at);
   if (p != MAP_FAILED) {
     const int keep_old = (flags & MREMAP_DONTUNMAP) != 0 || old_length == 0;

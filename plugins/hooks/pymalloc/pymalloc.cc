@@ -69,7 +69,7 @@ template <std::size_t L, std::size_t D>
 void* layer_realloc(void* context, void* old, std::size_t size) {
   const auto function = below[L][D].realloc;
   if (!is_recording()) return function(context, old, size);
-  const std::uint64_t stamp = state.recorder->stamp();
+  const std::uint64_t stamp = state.recorder->stamp(word(old));
   void* p = call_quietly(function, context, old, size);
   if (!p) return nullptr;
   state.recorder->reallocated(MEMRAY_PYMALLOC_REALLOC, stamp, word(old), word(p), size, __builtin_frame_address(0));

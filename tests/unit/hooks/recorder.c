@@ -27,7 +27,10 @@ static void add(struct seen event, void* frame) {
   errno = errno;
 }
 
-static uint64_t stamp(void) { return __atomic_add_fetch(&clock_now, 1, __ATOMIC_RELAXED); }
+static uint64_t stamp(uintptr_t address) {
+  (void)address;
+  return __atomic_add_fetch(&clock_now, 1, __ATOMIC_RELAXED);
+}
 
 static void allocated(enum memray_allocator kind, uintptr_t address, size_t size, void* frame) {
   add((struct seen){.kind = SEEN_ALLOCATED, .allocator = kind, .address = address, .size = size}, frame);
