@@ -9,6 +9,8 @@
 #include "stamps.h"
 #include "thread.h"
 
+#include <utility>
+
 namespace memray::recorder {
 
 namespace {
@@ -22,6 +24,8 @@ using session::Item;
 constexpr std::uint64_t of_kind(Item item, memray_allocator kind) {
   return static_cast<std::uint64_t>(item) | static_cast<std::uint64_t>(kind);
 }
+
+constexpr std::uint64_t shifted(std::uint64_t stamp) { return stamp << 8; }
 
 // A change that does not fit what is left of the chunk is written in several items.
 MEMRAY_COLD bool write_long_change(Thread* thread, std::uint32_t kind, const memray_stack_change& change) {
@@ -41,24 +45,30 @@ MEMRAY_COLD bool write_long_change(Thread* thread, std::uint32_t kind, const mem
   return true;
 }
 
-inline bool write_stacks(Thread* thread, void* frame) {
-  for (std::uint32_t kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
-    const memray_unwinder* unwinder = process.unwinders[kind];
-    if (!unwinder || !thread->stacks[kind]) continue;
-    memray_stack_change change;
-    unwinder->update(thread->stacks[kind], frame, &change);
-    if (change.count == 0 && change.keep == thread->depth[kind]) continue;
-    thread->depth[kind] = change.keep + change.count;
-    if (__builtin_expect(thread->end - thread->cursor <= static_cast<std::ptrdiff_t>(change.count), false)) {
-      if (!write_long_change(thread, kind, change)) return false;
-      continue;
-    }
-    std::uint64_t* cursor = thread->cursor;
-    *cursor++ = session::stack_item(kind, change.keep, change.count);
-    for (std::uint32_t i = 0; i < change.count; ++i) *cursor++ = change.frames[i];
-    thread->cursor = cursor;
-  }
+__attribute__((noinline)) bool write_change(Thread* thread, std::uint32_t kind, const memray_stack_change& change) {
+  thread->depth[kind] = change.keep + change.count;
+  if (__builtin_expect(thread->end - thread->cursor <= static_cast<std::ptrdiff_t>(change.count), false))
+    return write_long_change(thread, kind, change);
+  std::uint64_t* cursor = thread->cursor;
+  *cursor++ = session::stack_item(kind, change.keep, change.count);
+  for (std::uint32_t i = 0; i < change.count; ++i) *cursor++ = change.frames[i];
+  thread->cursor = cursor;
   return true;
+}
+
+// A thread has a stack of those kinds for which there is an unwinder.
+template <memray_stack_kind Kind>
+inline bool write_stack(Thread* thread, void* frame) {
+  void* const stack = thread->stacks[Kind];
+  if (!stack) return true;
+  memray_stack_change change;
+  process.unwinders[Kind]->update(stack, frame, &change);
+  if (change.count == 0 && change.keep == thread->depth[Kind]) return true;
+  return write_change(thread, Kind, change);
+}
+
+inline bool write_stacks(Thread* thread, void* frame) {
+  return write_stack<MEMRAY_STACK_PYTHON>(thread, frame) && write_stack<MEMRAY_STACK_NATIVE>(thread, frame);
 }
 
 // What an event needed could not be written. The stack is written whole with the next one.
@@ -78,8 +88,8 @@ inline bool put(Thread* thread, const std::uint64_t (&words)[N]) {
   return true;
 }
 
-inline bool put_allocation(Thread* thread, memray_allocator kind, std::uint64_t stamp, std::uintptr_t address,
-                           std::size_t size) {
+inline bool put_allocation(Thread* thread, memray_allocator kind, std::uintptr_t address, std::size_t size) {
+  const std::uint64_t stamp = shifted(stamp_of(thread, address));
   Latest& latest = thread->latest;
   if (((address ^ latest.address) | (size ^ latest.size)) == 0)
     return put(thread, {of_kind(Item::kAllocationAgain, kind) | stamp});
@@ -88,38 +98,29 @@ inline bool put_allocation(Thread* thread, memray_allocator kind, std::uint64_t 
   return true;
 }
 
-inline bool put_deallocation(Thread* thread, memray_allocator kind, std::uint64_t stamp, std::uintptr_t address) {
+inline bool put_deallocation(Thread* thread, memray_allocator kind, std::uintptr_t address) {
+  const std::uint64_t stamp = shifted(stamp_of(thread, address));
   if (address == thread->latest.address) return put(thread, {of_kind(Item::kDeallocationOfLatest, kind) | stamp});
   return put(thread, {of_kind(Item::kDeallocation, kind) | stamp, address});
 }
 
-inline std::uint64_t shifted(std::uint64_t stamp) { return stamp << 8; }
-
-// Writes one item about `address` with `put_it(thread, stamp)`, with the stack of the moment if `Stacked`. `words` are
-// the item in full, but for the stamp: that is what is kept of it in a signal handler.
-template <bool Stacked, std::uint32_t N, typename Put>
-inline void record(std::uint64_t (&&words)[N], std::uintptr_t address, void* frame, Put put_it) {
-  bool interrupted;
-  Thread* thread = enter(interrupted);
-  if (__builtin_expect(!thread, false)) return;
-  if (__builtin_expect(interrupted, false)) {
-    words[0] |= shifted(stamp_in_between(thread, address));
-    return add_pending(thread, words, N);
-  }
-  const std::uint64_t stamp = shifted(stamp_of(thread, address));
-  if (__builtin_expect((Stacked && !write_stacks(thread, frame)) || !put_it(thread, stamp), false)) lose_event(thread);
-  leave(thread);
+// Items of a signal handler that has interrupted another item wait until that one is written, in full.
+template <std::uint32_t N>
+MEMRAY_COLD void add_in_between(Thread* thread, std::uint64_t (&&words)[N], std::uintptr_t address) {
+  words[0] |= shifted(stamp_in_between(thread, address));
+  add_pending(thread, words, N);
 }
 
-// An item that has no short form.
+// Writes one item, with the stack of the moment if `Stacked`; `address` as for stamp_of.
 template <bool Stacked, std::uint32_t N>
-inline void record(std::uint64_t (&&words)[N], std::uintptr_t address, void* frame) {
-  std::uint64_t whole[N];
-  for (std::uint32_t i = 0; i < N; ++i) whole[i] = words[i];
-  record<Stacked>(std::move(words), address, frame, [&](Thread* thread, std::uint64_t stamp) {
-    whole[0] |= stamp;
-    return put(thread, whole);
-  });
+void record(std::uint64_t (&&words)[N], std::uintptr_t address, void* frame) {
+  bool interrupted;
+  Thread* thread = enter(interrupted);
+  if (!thread) return;
+  if (interrupted) return add_in_between(thread, std::move(words), address);
+  words[0] |= shifted(stamp_of(thread, address));
+  if ((Stacked && !write_stacks(thread, frame)) || !put(thread, words)) lose_event(thread);
+  leave(thread);
 }
 
 // What has ended in a call that has returned now, and was stamped before. A stamp that is in the future is from an
@@ -147,13 +148,24 @@ std::uint64_t stamp(std::uintptr_t address) {
 }
 
 void allocated(memray_allocator kind, std::uintptr_t address, std::size_t size, void* frame) {
-  record<true>({of_kind(Item::kAllocation, kind), address, size}, address, frame,
-               [=](Thread* thread, std::uint64_t stamp) { return put_allocation(thread, kind, stamp, address, size); });
+  bool interrupted;
+  Thread* thread = enter(interrupted);
+  if (__builtin_expect(!thread, false)) return;
+  if (__builtin_expect(interrupted, false))
+    return add_in_between(thread, {of_kind(Item::kAllocation, kind), address, size}, address);
+  if (__builtin_expect(!write_stacks(thread, frame) || !put_allocation(thread, kind, address, size), false))
+    lose_event(thread);
+  leave(thread);
 }
 
 void deallocating(memray_allocator kind, std::uintptr_t address, void*) {
-  record<false>({of_kind(Item::kDeallocation, kind), address}, address, nullptr,
-                [=](Thread* thread, std::uint64_t stamp) { return put_deallocation(thread, kind, stamp, address); });
+  bool interrupted;
+  Thread* thread = enter(interrupted);
+  if (__builtin_expect(!thread, false)) return;
+  if (__builtin_expect(interrupted, false))
+    return add_in_between(thread, {of_kind(Item::kDeallocation, kind), address}, address);
+  if (__builtin_expect(!put_deallocation(thread, kind, address), false)) lose_event(thread);
+  leave(thread);
 }
 
 void reallocated(memray_allocator kind, std::uint64_t before, std::uintptr_t old_address, std::uintptr_t address,
