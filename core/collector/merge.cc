@@ -43,6 +43,7 @@ constexpr auto kWords = [] {
     words[session::kObjectDestroyed + i] = 2;
     words[session::kExec + i] = 1;
   }
+  words[session::kRepeats] = 1;
   words[session::kMapping] = 4;
   words[session::kUnmapping] = 3;
   return words;
@@ -101,20 +102,39 @@ bool Collector::decode(Stream& stream) {
 static inline bool complete(Stream& stream, Item& item) {
   const std::uint8_t family = family_of(item.head);
   if (family == session::kAllocation) {
-    stream.latest = {item.words[0], item.words[1]};
+    stream.latest = {item.head, item.words[0], item.words[1]};
   } else if (family >= session::kAllocationAgain) {
     constexpr std::uint64_t kToWhole = session::kAllocationAgain - session::kAllocation;
     static_assert(kToWhole == session::kDeallocationOfLatest - session::kDeallocation);
     item.head -= kToWhole;
-    item.words[0] = stream.latest[0];
-    item.words[1] = stream.latest[1];
-    return stream.latest[0] != 0;
+    item.words[0] = stream.latest[1];
+    item.words[1] = stream.latest[2];
+    (family == session::kAllocationAgain ? stream.latest[0] : stream.latest_end) = item.head;
+    stream.repeats_end = false;
+    return stream.latest[1] != 0;
   }
   return true;
 }
 
-// One branch an item, whether it is a change of the stack: that of allocations from deallocations is guessed wrong too
-// often to be taken here as well as in `run`.
+// As many as there is room for; one, if it has to wait for its stacks.
+static void add_repeats(Stream& stream, bool steady, StackId stack, StackId native_stack) {
+  for (; stream.repeats != 0 && !stream.upcoming.full(); --stream.repeats) {
+    Item& item = stream.upcoming.add();
+    item.head = stream.repeats_end ? stream.latest_end : stream.latest[0];
+    item.words[0] = stream.latest[1];
+    item.words[1] = stream.latest[2];
+    item.stack = stack;
+    item.native_stack = native_stack;
+    stream.repeats_end = !stream.repeats_end;
+    if (steady) continue;
+    --stream.repeats;
+    stream.waiting = true;
+    return;
+  }
+}
+
+// One branch an item, whether it has a time: that of allocations from deallocations is guessed wrong too often to be
+// taken here as well as in `run`.
 void Collector::decode_chunk(Stream& stream) {
   const bool steady = stream.owner->steady();
   if (steady && !stream.changes.empty()) apply_waiting_changes(stream);
@@ -123,14 +143,16 @@ void Collector::decode_chunk(Stream& stream) {
   const std::uint64_t* const end = at + stream.readable();
   StackId stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
   StackId native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
-  while (at < end && !stream.upcoming.full()) {
+  if (stream.repeats != 0) add_repeats(stream, steady, stack, native_stack);
+  while (at < end && !stream.upcoming.full() && !stream.waiting) {
     const std::size_t size = size_of(*at);
     if (size == 0 || size > static_cast<std::size_t>(end - at)) [[unlikely]] {
       damaged_ = true;
       at = end;
       break;
     }
-    if (family_of(*at) != session::kStack) {
+    const std::uint8_t family = family_of(*at);
+    if (family != session::kStack && family != session::kRepeats) {
       Item& item = stream.upcoming.add();
       const std::size_t copied = end - at >= kLongest ? kLongest : size;
       std::memcpy(&item, at, copied * sizeof *at);
@@ -139,13 +161,12 @@ void Collector::decode_chunk(Stream& stream) {
       if (!complete(stream, item)) [[unlikely]]
         damaged_ = true;
       heap.prefetch(item.words[0]);
-      at += size;
-      if (steady) [[likely]]
-        continue;
-      stream.waiting = true;
-      break;
-    }
-    if (steady) [[likely]] {
+      stream.waiting = !steady;
+    } else if (family == session::kRepeats) {
+      if (stream.latest_end == 0) damaged_ = true;
+      stream.add_repeats(*at >> 8);
+      add_repeats(stream, steady, stack, native_stack);
+    } else if (steady) [[likely]] {
       change_stack(stream, at);
       stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
       native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);

@@ -34,15 +34,17 @@ void Streams::note_positions(bool definitions) {
         made_(*found->second);
       }
       stream = owner_[chunk] = found->second;
-      stream->pieces_[header.sequence] = {chunk, 0, false};
+      stream->pieces_[header.sequence] = {chunk, 0, 0, false};
       ++in_use_;
     } else if ((stream->thread_ == 0) != definitions) {
       continue;
     }
-    const std::uint32_t committed = header.committed.load(std::memory_order_acquire);
+    const std::uint64_t committed = header.committed.load(std::memory_order_acquire);
     Stream::Piece& piece = stream->pieces_[header.sequence];
-    const auto words = std::min(committed, static_cast<std::uint32_t>(session::kChunkCapacity)) / 8;
-    if (words != piece.words) {
+    const auto words =
+        std::min(session::committed_bytes(committed), static_cast<std::uint32_t>(session::kChunkCapacity)) / 8;
+    const std::uint32_t repeats = session::committed_repeats(committed);
+    if (words != piece.words || repeats != piece.repeats) {
       stream->idle_ticks_ = 0;
       const std::size_t pages = (sizeof header + words * 8 + 4095) / 4096;
       if (pages > touched_[chunk]) {
@@ -51,6 +53,7 @@ void Streams::note_positions(bool definitions) {
       }
     }
     piece.words = words;
+    piece.repeats = repeats;
     piece.full = state == ChunkState::full;
     if (header.sequence == stream->sequence_ && stream->cursor_) {
       stream->limit_ = session::chunk_words(&header) + words;
@@ -77,6 +80,15 @@ bool Streams::next_piece(Stream& stream) {
   return true;
 }
 
+// All words are read. What is repeated behind them has not been written down yet.
+bool Streams::take_repeats(Stream& stream) {
+  const auto piece = stream.pieces_.find(stream.sequence_);
+  if (piece == stream.pieces_.end() || piece->second.repeats <= stream.repeats_taken_) return false;
+  stream.repeats += piece->second.repeats - stream.repeats_taken_;
+  stream.repeats_taken_ = piece->second.repeats;
+  return true;
+}
+
 void Streams::give_back(std::uint32_t chunk) {
   session::ChunkHeader& header = *session::chunk_at(session_, chunk);
   owner_[chunk] = nullptr;
@@ -99,8 +111,12 @@ void Streams::collect_dead(const std::function<bool(const Stream&)>& alive, bool
     if (++stream->idle_ticks_ < kIdleTicks + 3) continue;
     const auto piece = stream->pieces_.begin();
     const auto& header = *session::chunk_at(session_, piece->second.chunk);
-    const auto* end = session::chunk_words(const_cast<session::ChunkHeader*>(&header)) + header.committed.load() / 8;
-    if (piece->first != stream->sequence_ || stream->cursor_ != end) continue;
+    const std::uint64_t committed = header.committed.load();
+    const auto* end =
+        session::chunk_words(const_cast<session::ChunkHeader*>(&header)) + session::committed_bytes(committed) / 8;
+    if (piece->first != stream->sequence_ || stream->cursor_ != end ||
+        stream->repeats_taken_ != session::committed_repeats(committed))
+      continue;
     give_back(piece->second.chunk);
     stream->pieces_.clear();
     if (stream->thread_ != 0) announce_dead(*stream);

@@ -11,6 +11,7 @@
 #include <memray/types.h>
 #include <memray/unwinder.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -64,9 +65,17 @@ class Stream {
   const std::uint64_t* words() const { return cursor_; }
   std::size_t readable() const { return static_cast<std::size_t>(limit_ - cursor_); }
   void consume(std::size_t words) { cursor_ += words; }
+  // There were `count` repeats, some of which may have been taken before that was written down.
+  void add_repeats(std::uint64_t count) {
+    repeats += count - std::min<std::uint64_t>(count, repeats_taken_);
+    repeats_taken_ = 0;
+  }
 
   // What the reader of the stream remembers.
-  std::array<std::uint64_t, 2> latest{};  // address and size of the latest allocation item; no address: none yet
+  std::array<std::uint64_t, 3> latest{};  // allocation item, in full; no address: none yet
+  std::uint64_t latest_end = 0;           // head of its deallocation, in full
+  std::uint64_t repeats = 0;              // items still to come, in turn like these two
+  bool repeats_end = false;               // the next of them is the deallocation
   ThreadId id{};
   Image* owner = nullptr;
   Upcoming upcoming;
@@ -79,7 +88,8 @@ class Stream {
   friend class Streams;
   struct Piece {
     std::uint32_t chunk;
-    std::uint32_t words;  // readable, as noted
+    std::uint32_t words;    // readable, as noted
+    std::uint32_t repeats;  // behind them, as noted
     bool full;
   };
 
@@ -90,6 +100,7 @@ class Stream {
   std::uint32_t sequence_ = 0;             // of the piece being read
   const std::uint64_t* cursor_ = nullptr;
   const std::uint64_t* limit_ = nullptr;
+  std::uint32_t repeats_taken_ = 0;  // of those behind the words of the latest piece
   std::uint32_t idle_ticks_ = 0;
   bool dead_ = false;
 };
@@ -103,7 +114,9 @@ class Streams {
   void note_positions(bool definitions);
 
   // Goes on to the next chunk of `stream` when the present one is read and there is another. False: nothing to read.
-  bool advance(Stream& stream) { return stream.cursor_ != stream.limit_ || next_piece(stream); }
+  bool advance(Stream& stream) {
+    return stream.repeats != 0 || stream.cursor_ != stream.limit_ || next_piece(stream) || take_repeats(stream);
+  }
 
   // Takes back the chunks of threads that are gone. `alive` is asked about threads that have been silent for a while;
   // `thorough`: chunks are short, look more closely.
@@ -117,6 +130,7 @@ class Streams {
 
  private:
   bool next_piece(Stream& stream);
+  bool take_repeats(Stream& stream);
   void give_back(std::uint32_t chunk);
   void announce_dead(const Stream& stream);
 

@@ -46,6 +46,7 @@ MEMRAY_COLD bool write_long_change(Thread* thread, std::uint32_t kind, const mem
 }
 
 __attribute__((noinline)) bool write_change(Thread* thread, std::uint32_t kind, const memray_stack_change& change) {
+  end_repeats(thread);
   thread->depth[kind] = change.keep + change.count;
   if (__builtin_expect(thread->end - thread->cursor <= static_cast<std::ptrdiff_t>(change.count), false))
     return write_long_change(thread, kind, change);
@@ -88,20 +89,41 @@ inline bool put(Thread* thread, const std::uint64_t (&words)[N]) {
   return true;
 }
 
+inline bool repeat(Thread* thread) {
+  ++thread->repeated.count;
+  commit(thread);
+  return true;
+}
+
 inline bool put_allocation(Thread* thread, memray_allocator kind, std::uintptr_t address, std::size_t size) {
   const std::uint64_t stamp = shifted(stamp_of(thread, address));
+  const std::uint64_t head = of_kind(Item::kAllocationAgain, kind) | stamp;
   Latest& latest = thread->latest;
-  if (((address ^ latest.address) | (size ^ latest.size)) == 0)
-    return put(thread, {of_kind(Item::kAllocationAgain, kind) | stamp});
-  if (!put(thread, {of_kind(Item::kAllocation, kind) | stamp, address, size})) return false;
-  latest = {address, size};
+  if (((address ^ latest.address) | (size ^ latest.size)) == 0) {
+    const Repeated& repeated = thread->repeated;
+    if (thread->cursor == repeated.behind && (repeated.count & 1) == 0 && head == latest.head) return repeat(thread);
+    if (!put(thread, {head})) return false;
+  } else {
+    if (!put(thread, {of_kind(Item::kAllocation, kind) | stamp, address, size})) return false;
+    latest.address = address;
+    latest.size = size;
+  }
+  latest.head = head;
+  latest.behind = thread->cursor;
   return true;
 }
 
 inline bool put_deallocation(Thread* thread, memray_allocator kind, std::uintptr_t address) {
   const std::uint64_t stamp = shifted(stamp_of(thread, address));
-  if (address == thread->latest.address) return put(thread, {of_kind(Item::kDeallocationOfLatest, kind) | stamp});
-  return put(thread, {of_kind(Item::kDeallocation, kind) | stamp, address});
+  const Latest& latest = thread->latest;
+  if (address != latest.address) return put(thread, {of_kind(Item::kDeallocation, kind) | stamp, address});
+  const std::uint64_t head = of_kind(Item::kDeallocationOfLatest, kind) | stamp;
+  Repeated& repeated = thread->repeated;
+  if (thread->cursor == repeated.behind && (repeated.count & 1) != 0 && head == repeated.head) return repeat(thread);
+  const bool pair = thread->cursor == latest.behind && latest.head >> 8 == head >> 8;
+  if (!put(thread, {head})) return false;
+  if (pair) repeated = {thread->cursor, head, 0};
+  return true;
 }
 
 // Items of a signal handler that has interrupted another item wait until that one is written, in full.

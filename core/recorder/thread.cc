@@ -110,6 +110,7 @@ void enter_session(Thread* thread, std::atomic<Thread*>* threads, std::uint32_t 
   thread->pthread = pthread_self();
   thread->number = process.image->threads.fetch_add(1, std::memory_order_relaxed) + 1;
   thread->latest = {};
+  thread->repeated = {};
   if (thread->number > 1) note_second_thread();
   thread->generation = process.generation;
   for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
@@ -290,7 +291,7 @@ bool next_chunk(Thread* thread, std::uint32_t number) {
   header->state.store(session::ChunkState::open, std::memory_order_release);
   thread->chunk = header;
   thread->cursor = session::chunk_words(header);
-  thread->end = thread->cursor + session::kChunkCapacity / sizeof(std::uint64_t);
+  thread->end = thread->cursor + session::kChunkCapacity / sizeof(std::uint64_t) - 1;  // see end_repeats
   return true;
 }
 

@@ -9,10 +9,19 @@ namespace memray::recorder {
 inline constexpr std::uint32_t kPendingWords = 4 * 32;
 inline constexpr std::uint32_t kUnknownDepth = 0xffff'ffff;  // whatever the stack is, it is to be written
 
-// What the latest allocation item of a thread was about, so that what comes next can refer to it.
+// A thread's latest allocation item, so that what comes next can refer to it.
 struct Latest {
   std::uintptr_t address = 0;  // 0: not known
   std::uint64_t size = 0;
+  std::uint64_t head = 0;                 // of the item that would say the same again
+  const std::uint64_t* behind = nullptr;  // the item
+};
+
+// Latest and then its deallocation, as long as nothing else has been written.
+struct Repeated {
+  const std::uint64_t* behind = nullptr;  // both items
+  std::uint64_t head = 0;                 // of the second
+  std::uint32_t count = 0;                // of items, since
 };
 
 struct Thread {
@@ -34,6 +43,7 @@ struct Thread {
   std::uint32_t stamps_left = 0;
   volatile std::uint32_t tick = 0;
   Latest latest;
+  Repeated repeated;
   // Items of signal handlers that interrupted the recorder, appended when it has finished.
   volatile std::uint32_t pending = 0;
   std::uint64_t pending_words[kPendingWords] = {};
@@ -71,8 +81,16 @@ void reset_threads_in_child();
 void flush_pending(Thread* thread);
 void add_pending(Thread* thread, const std::uint64_t* words, std::uint32_t count);
 
-// Room for `words` more words in the chunk.
+// Writes down what was repeated. There is always room for it.
+inline void end_repeats(Thread* thread) {
+  if (__builtin_expect(thread->repeated.count == 0, true)) return;
+  *thread->cursor++ = session::kRepeats | std::uint64_t{thread->repeated.count} << 8;
+  thread->repeated.count = 0;
+}
+
+// Room for `words` more words in the chunk, for something that is no repetition.
 inline bool reserve(Thread* thread, std::uint32_t words) {
+  end_repeats(thread);
   if (__builtin_expect(thread->end - thread->cursor >= static_cast<std::ptrdiff_t>(words), true)) return true;
   return next_chunk(thread, thread->number);
 }
@@ -117,7 +135,8 @@ inline void leave(Thread* thread) {
 
 inline void commit(Thread* thread) {
   const auto bytes = reinterpret_cast<char*>(thread->cursor) - reinterpret_cast<char*>(thread->chunk + 1);
-  thread->chunk->committed.store(static_cast<std::uint32_t>(bytes), std::memory_order_release);
+  thread->chunk->committed.store(session::committed_word(static_cast<std::uint32_t>(bytes), thread->repeated.count),
+                                 std::memory_order_release);
 }
 
 }  // namespace memray::recorder

@@ -6,6 +6,10 @@
 // chunks at every tick, reads what is committed, and gives chunks that are full and read back to the pool. Nobody holds
 // a lock, nobody makes a system call to pass a record on, and whatever was committed survives the death of the program.
 //
+// What repeats is counted in place: a thread whose latest two items were the beginning and the end of a block, and that
+// does the same again, at the same place and stamped alike, raises `repeats` of its chunk. Once it does something else
+// it writes down how often, and clears `repeats` with the store that commits that.
+//
 // Pages are reused in last-in-first-out order, so that a program keeps writing to memory that its cache already holds.
 //
 // Items are sequences of 64-bit words. The low byte of the first word says what the item is. For items with a time the
@@ -13,9 +17,11 @@
 //
 //   allocation        kAllocation   | kind   [stamp]  address  size
 //   deallocation      kDeallocation | kind   [stamp]  address
-//   allocation again  kAllocationAgain | kind       [stamp]   address and size are those of the thread's latest
-//   allocation its deallocation  kDeallocationOfLatest | kind  [stamp]   of that mapping           kMapping [stamp]
-//   address  length  flags | fd << 32, or kRemapped unmapping         kUnmapping             [stamp]  address  length
+//   the same again    kAllocationAgain       [stamp]  | kind; of the address and size of the thread's latest allocation
+//   its deallocation  kDeallocationOfLatest  [stamp]  | kind; of that
+//   repeats           kRepeats                        how many items followed (56 bits), in turn like the two before
+//   mapping           kMapping               [stamp]  address  length  flags | fd << 32, or kRemapped
+//   unmapping         kUnmapping             [stamp]  address  length
 //   object made       kObjectCreated         [stamp]  address  type
 //   object destroyed  kObjectDestroyed       [stamp]  address
 //   exec, exec failed kExec, kExecFailed     [stamp]
@@ -74,6 +80,7 @@ enum Item : std::uint8_t {
   kObjectDestroyed = 0x90,
   kAllocationAgain = 0xa0,       // | memray_allocator
   kDeallocationOfLatest = 0xb0,  // | memray_allocator
+  kRepeats = 0xc0,
 };
 
 // In place of a mapping's flags: it is what mremap has returned.
@@ -107,17 +114,23 @@ inline constexpr std::uint32_t kMaxStackDepth = (1u << 24) - 1;
 enum class ChunkState : std::uint32_t { free = 0, open = 1, full = 2 };
 
 struct ChunkHeader {
-  std::atomic<std::uint32_t> committed;  // bytes of items, after the header
+  std::atomic<std::uint64_t> committed;  // bytes of items, after the header; in the high half, `repeats`
   std::atomic<ChunkState> state;
   std::uint32_t image;
   std::uint32_t thread;  // number in its image, from 1; 0: definitions
   std::uint32_t os_tid;
   std::uint32_t sequence;  // in its thread, from 0
   std::uint32_t next_free;
-  std::uint32_t padding[9];
+  std::uint32_t padding[8];
 };
 static_assert(sizeof(ChunkHeader) == 64);
 inline constexpr std::size_t kChunkCapacity = kChunkBytes - sizeof(ChunkHeader);
+
+constexpr std::uint64_t committed_word(std::uint32_t bytes, std::uint32_t repeats) {
+  return std::uint64_t{repeats} << 32 | bytes;
+}
+constexpr std::uint32_t committed_bytes(std::uint64_t word) { return static_cast<std::uint32_t>(word); }
+constexpr std::uint32_t committed_repeats(std::uint64_t word) { return static_cast<std::uint32_t>(word >> 32); }
 
 // Memory in the program that is memray's own, apart from this session: the larger pieces one by one, as only parts of
 // them are ever touched; a slot with no bytes is free.

@@ -112,9 +112,10 @@ def test_the_program_ends(memray, programs, tmp_path, how, code, ending, options
         assert ending in program.out and ending in program.report()[1]
 
 
+@pytest.mark.parametrize("how", ["forever", "same"])
 @pytest.mark.parametrize("options", AGGREGATE)
-def test_the_program_is_killed_at_any_moment(memray, programs, tmp_path, options):
-    program = Counted(memray, programs, tmp_path, "forever", *options)
+def test_the_program_is_killed_at_any_moment(memray, programs, tmp_path, how, options):
+    program = Counted(memray, programs, tmp_path, how, *options)
     program.wait_for(50000)
     os.kill(program.pid(), signal.SIGKILL)
     assert program.end() == -signal.SIGKILL

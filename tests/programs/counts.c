@@ -1,7 +1,7 @@
 /* Allocates at a known rate until it is ended from outside or by itself, and keeps the count where it survives: in a
  * file that is mapped (argv[1]), as two numbers, allocations and bytes that are live. counts FILE HOW [COUNT]    does
  * COUNT (100000) allocations, then HOW: exit, _exit, abort, kill, segv, or exec=PROGRAM; forever: no end to them;
- * hoard: never frees, no end to it */
+ * hoard: never frees, no end to it; same: frees at once, no end to it */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -19,8 +19,9 @@ int main(int argc, char** argv) {
   if (argc < 3) return 2;
   const char* how = argv[2];
   const unsigned long long count = argc > 3 ? strtoull(argv[3], NULL, 10) : 100000;
-  const int endless = !strcmp(how, "forever") || !strcmp(how, "hoard");
   const int hoard = !strcmp(how, "hoard");
+  const int same = !strcmp(how, "same");
+  const int endless = hoard || same || !strcmp(how, "forever");
   const int fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC, 0600);
   if (fd < 0 || ftruncate(fd, sizeof(struct shared)) != 0) return 2;
   struct shared* shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -31,7 +32,7 @@ int main(int argc, char** argv) {
   for (unsigned long long i = 0; endless || i < count; i++) {
     random = random * 6364136223846793005u + 1442695040888963407u;
     const size_t slot = (random >> 33) % SLOTS;
-    const size_t size = hoard ? 100000 : 1 + (random >> 50);
+    const size_t size = hoard ? 100000 : same ? 64 : 1 + (random >> 50);
     if (!hoard && slots[slot]) {
       free(slots[slot]);
       shared->live -= sizes[slot];
@@ -45,6 +46,11 @@ int main(int argc, char** argv) {
     if (hoard) memset(slots[slot], 1, size);
     shared->allocations++;
     shared->live += size;
+    if (same) {
+      free(slots[slot]);
+      slots[slot] = NULL;
+      shared->live -= size;
+    }
   }
   if (!strcmp(how, "exit")) exit(3);
   if (!strcmp(how, "_exit")) _exit(4);

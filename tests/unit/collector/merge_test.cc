@@ -53,9 +53,13 @@ class Writer {
     chunk_->state.store(ChunkState::open);
   }
   void put(const std::vector<std::uint64_t>& words) {
-    auto* const used = reinterpret_cast<std::byte*>(chunk_words(chunk_)) + chunk_->committed.load();
+    auto* const used = reinterpret_cast<std::byte*>(chunk_words(chunk_)) + committed_bytes(chunk_->committed.load());
     std::memcpy(used, words.data(), words.size() * sizeof words[0]);
     chunk_->committed.fetch_add(static_cast<std::uint32_t>(words.size() * sizeof words[0]));
+  }
+  // So many items are repeated and not yet written down.
+  void repeat(std::uint32_t count) {
+    chunk_->committed.store(committed_word(committed_bytes(chunk_->committed.load()), count));
   }
 
  private:
@@ -145,7 +149,72 @@ void do_much(Program& program) {
   program.finish();
 }
 
+// Blocks at one place, in whole items.
+void do_the_same(Program& program) {
+  Writer& writer = program.thread[0];
+  const auto pair = [&](std::uint64_t stamp) {
+    writer.put(allocation(stamp, 0x1000, 64));
+    writer.put(deallocation(stamp, 0x1000));
+  };
+  pair(1);
+  for (int i = 0; i < 41; ++i) pair(2);
+  writer.put(allocation(2, 0x1000, 64));
+  writer.put(allocation(2, 0x2000, 64));
+  writer.put(deallocation(3, 0x1000));
+  writer.put(deallocation(3, 0x2000));
+  for (int i = 0; i < 4; ++i) pair(4);
+  program.finish();
+}
+
+// The same as a recorder writes it, and the collector sees it coming.
+void do_the_same_in_short(Program& program, bool steady) {
+  Writer& writer = program.thread[0];
+  const auto again = [](std::uint64_t stamp) { return kAllocationAgain | std::uint64_t{MEMRAY_MALLOC} | stamp << 8; };
+  const auto end = [](std::uint64_t stamp) { return kDeallocationOfLatest | std::uint64_t{MEMRAY_FREE} | stamp << 8; };
+  if (!steady) {
+    program.list_modules(1);
+    program.list_modules(1'000'000);
+  }
+  writer.put(allocation(1, 0x1000, 64));
+  writer.put({end(1)});
+  writer.put({again(2), end(2)});
+  for (const std::uint32_t count : {1, 2, 7, 8, 41}) {
+    writer.repeat(count);
+    program.collector.drain(false);
+  }
+  writer.repeat(60);
+  writer.repeat(0);
+  writer.put({kRepeats | 81 << 8});
+  writer.put(allocation(2, 0x2000, 64));
+  writer.put(deallocation(3, 0x1000));
+  writer.put({end(3)});
+  writer.put(allocation(4, 0x1000, 64));
+  writer.put({end(4)});
+  writer.repeat(4);
+  program.collector.drain(false);
+  writer.repeat(6);
+  program.finish();
+}
+
 }  // namespace
+
+TEST_CASE("short forms, and what is repeated, are what they stand for") {
+  const bool steady = GENERATE(true, false);
+  const auto input = GENERATE(Sink::Input::events, Sink::Input::blocks);
+  Program whole(Sink::Input::events), brief(input);
+  do_the_same(whole);
+  do_the_same_in_short(brief, steady);
+  const std::vector<Event> events = input == Sink::Input::events ? brief.sink.kept : brief.written();
+  REQUIRE(events.size() == 2 + 2 * 41 + 4 + 2 * 4 + 1);  // the end of the program
+  REQUIRE(events.size() == whole.sink.kept.size());
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    INFO("event " << i);
+    CHECK(events[i].kind == whole.sink.kept[i].kind);
+    CHECK(events[i].number == whole.sink.kept[i].number);
+    CHECK(events[i].address == whole.sink.kept[i].address);
+    CHECK(events[i].size == whole.sink.kept[i].size);
+  }
+}
 
 TEST_CASE("what is written without events in between is what sinks get that want them") {
   Program with_events(Sink::Input::events, 3), with_blocks(Sink::Input::blocks, 3);
