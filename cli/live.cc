@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iterator>
 #include <memory>
 
 namespace memray::cli {
@@ -27,7 +28,8 @@ constexpr auto kUsageLine = "memray live [options] [HOST:]PORT | unix:PATH";
 
 constexpr auto kDescription =
     "Watches a recording while it is made: one of memray run --live-remote, or of --sink=socket. The program does not\n"
-    "wait for it, and goes on when it ends.";
+    "wait for it, and goes on when it ends. Without a terminal it is followed until it or a q on standard input ends "
+    "it.";
 
 constexpr auto kFooter =
     "Keys: q quit, ? help, space pause, t o a sort, / filter, v now, peak or leaks, [ ] time, m < > threads, p "
@@ -85,17 +87,34 @@ int ending_signals() {
   return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-// Without a terminal there is only the file, until the recording or the user ends it.
-int keep_only(const live::Address& address, const live::LiveState::Keep& keep) {
+// Whether there is a q in what can be read. At its end, nothing is to be waited for any more.
+bool says_quit(pollfd& input) {
+  if (input.revents == 0) return false;
+  char text[64];
+  const ssize_t count = read(input.fd, text, sizeof text);
+  if (count <= 0) input.fd = -1;
+  return count > 0 && std::memchr(text, 'q', static_cast<std::size_t>(count)) != nullptr;
+}
+
+// Without a terminal it is only followed, and written into the file, if there is one, until the recording or the user
+// ends it.
+int follow(const live::Address& address, const live::LiveState::Keep& keep) {
   using Status = live::Watcher::Status;
-  pollfd ending{ending_signals(), POLLIN, 0};  // before there is a thread
+  const int input = isatty(STDIN_FILENO) != 0 ? -1 : STDIN_FILENO;
+  pollfd waits[] = {{ending_signals(), POLLIN, 0}, {input, POLLIN, 0}};  // before there is a thread
   live::Watcher watcher(address, keep);
   bool stopped = false;
   while (!stopped && (watcher.status() == Status::connecting || watcher.status() == Status::connected))
-    stopped = poll(&ending, 1, kBetweenLooks) != 0;
+    stopped = poll(waits, std::size(waits), kBetweenLooks) > 0 && (waits[0].revents != 0 || says_quit(waits[1]));
   if (const std::string problem = watcher.problem(); !problem.empty()) throw Failure(problem);
-  if (!stopped && !watcher.look()->ended())
-    throw Failure("the connection has ended before the recording; what came is in the file");
+  const auto state = watcher.look();
+  if (!stopped && !state->ended())
+    throw Failure(std::string("the connection has ended before the recording") +
+                  (keep ? "; what came is in the file" : ""));
+  const Totals totals = state->totals();
+  if (!keep && totals.allocations != 0)
+    fmt::print("{} allocations, {} live, {} at the peak\n", totals.allocations, size_text(state->live_bytes()),
+               size_text(totals.peak_bytes));
   return kSuccess;
 }
 
@@ -114,15 +133,12 @@ int live_command(const Installation&, const Arguments& arguments) {
   command.add_flag("-f,--force", force, "Overwrite it, if it is there");
   if (!command.read(arguments)) return kSuccess;
   const live::Address address = address_of(where);
-  const bool terminal = isatty(STDOUT_FILENO) != 0;
-  if (!terminal && output.empty())
-    throw Failure("memray live draws on a terminal, and standard output is none; with -o FILE it needs no terminal");
 
   std::shared_ptr<Kept> kept;
   if (!output.empty()) kept = std::make_shared<Kept>(output, force);
   live::LiveState::Keep keep;
   if (kept) keep = [kept](std::span<const std::byte> bytes, bool beginning) { kept->write(bytes, beginning); };
-  if (!terminal) return keep_only(address, keep);
+  if (isatty(STDOUT_FILENO) == 0) return follow(address, keep);
   live::Watcher watcher(address, keep);
   watch_on_terminal(watcher);
   if (const std::string problem = watcher.problem(); !problem.empty()) throw Failure(problem);

@@ -81,7 +81,6 @@ class Service {
       }
     }
     collector_.drain(true);
-    collector_.sample_at_least_once();
     return ending;
   }
 
@@ -89,9 +88,9 @@ class Service {
   void finished(const Status& status) { tell(status); }
 
  private:
-  void wait(std::chrono::milliseconds time) {
+  void wait(std::chrono::microseconds time) {
     auto& control = session_.control();
-    const timespec timeout{0, static_cast<long>(time.count()) * 1'000'000};
+    const timespec timeout{0, static_cast<long>(time.count()) * 1000};
     syscall(SYS_futex, &control.requested, FUTEX_WAIT, answered_, &timeout, nullptr, 0);
   }
 

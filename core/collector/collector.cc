@@ -140,6 +140,7 @@ bool Collector::find_images() {
       if (!parent && earlier.pid() == pid && !earlier.ended) predecessor = &earlier;
     }
     Image& image = images_.emplace_back(number, pid, process, parent, definitions_, module_setting_);
+    image.sampler.look_early(image.probe);
     image.predecessor = predecessor;
     if (predecessor) predecessor->replaced = true;
   }
@@ -279,10 +280,9 @@ std::string Collector::failure() const {
 }
 
 template <typename Which>
-void Collector::sample(Which which) try {
+void Collector::sample(Time time, Which which) try {
   if (!sink_status_.ok()) return;
   const auto processes = static_cast<std::uint64_t>(std::ranges::count_if(images_, which));
-  const Time time = clock_.time_of(session_.now());
   for (Image& image : images_) {
     if (!which(image)) continue;
     // What processes have touched of the session's memory is known for all together. This one maps it too.
@@ -305,11 +305,12 @@ void Collector::sample(Which which) try {
 }
 
 void Collector::sample() {
-  sample([](const Image& image) { return image.recording() && !image.replaced; });
+  sample(clock_.time_of(session_.now()), [](const Image& image) { return image.recording() && !image.replaced; });
 }
 
-void Collector::sample_at_least_once() {
-  if (!sampled_) sample([](const Image& image) { return image.started && !image.replaced; });
+// As recording begins, before its first event is matched. Later on all processes are looked at together.
+void Collector::sample_beginning(const Image& begun, Time time) {
+  if (!sampled_) sample(time, [&](const Image& image) { return &image == &begun; });
 }
 
 void Collector::flush(bool all) try {

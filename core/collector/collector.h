@@ -38,10 +38,8 @@ class Collector {
   // The program that is about to be started.
   void expect_program(const std::string& path) { module_files_.expect(path); }
 
-  // Takes a memory sample of each process that is being recorded.
+  // Takes a memory sample of each process that is being recorded. The beginning of the recording has one of its own.
   void sample();
-  // Of a recording that was over before any sample was taken: of its processes, which are still there.
-  void sample_at_least_once();
 
   // Makes what was collected so far safe from a crash of this process. Unless `all`, only if it is worth a block.
   void flush(bool all);
@@ -71,7 +69,8 @@ class Collector {
 
  private:
   template <typename Which>
-  void sample(Which which);
+  void sample(Time time, Which which);
+  void sample_beginning(const Image& begun, Time time);
   bool collect(bool last);
   bool discard();
   void give_up();

@@ -33,7 +33,9 @@ void MemorySampler::look_closely(ProcessProbe& probe, const session::OwnMemory& 
 
 std::optional<MemorySample> MemorySampler::take(ProcessProbe& probe, const session::OwnMemory& own,
                                                 std::uint64_t session, std::uint64_t sharers) {
-  const auto memory = probe.memory();
+  auto memory = probe.memory();
+  if (!memory) memory = earlier_;
+  earlier_.reset();
   if (!memory) return std::nullopt;
   look_closely(probe, own);
   MemorySample sample;

@@ -22,9 +22,13 @@ class MemorySampler {
   std::optional<MemorySample> take(ProcessProbe& probe, const session::OwnMemory& own, std::uint64_t session,
                                    std::uint64_t sharers);
 
+  // A look that the first sample falls back on, for processes that are gone by then.
+  void look_early(ProcessProbe& probe) { earlier_ = probe.memory(); }
+
  private:
   void look_closely(ProcessProbe& probe, const session::OwnMemory& own);
 
+  std::optional<ProcessProbe::Memory> earlier_;
   std::chrono::steady_clock::time_point next_look_{};
   std::uint64_t proportional_ = 0;
   std::uint64_t mappings_ = 0;

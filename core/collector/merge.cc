@@ -363,6 +363,7 @@ void Collector::mark(const Stream& stream, const Item& item) {
     image.started = true;
     image.stopped = false;
     if (metadata_.entry_stack == kNoStack) metadata_.entry_stack = item.stack;
+    sample_beginning(image, clock_.time_of(stamp_of(item.head)));
   } else if (kind == session::kStop) {
     image.stopped = true;
   } else if (kind == session::kExec) {

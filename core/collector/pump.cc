@@ -13,8 +13,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 10ms;
-constexpr auto kBusyTick = 1ms;
+constexpr std::chrono::microseconds kBusyTick = 1ms;
+constexpr std::chrono::microseconds kShortestWait = 100us;
+constexpr auto kTimeResolution = 100us;   // of samples, which are to be an interval apart at least
 constexpr std::uint32_t kManyWaits = 50;  // about a second
+
+std::chrono::microseconds until(std::chrono::steady_clock::time_point then) {
+  return std::chrono::ceil<std::chrono::microseconds>(then - std::chrono::steady_clock::now());
+}
 
 std::string join(const std::vector<std::string>& words, char separator) {
   std::string result;
@@ -42,15 +48,17 @@ Pump::Pump(Collector& collector, std::chrono::milliseconds sample_interval)
       flushes_(Clock::now()) {}
 
 void Pump::step() {
-  wait_ = collector_.drain(false) ? std::chrono::milliseconds(kBusyTick) : tick_;
+  wait_ = collector_.drain(false) ? kBusyTick : std::chrono::microseconds(tick_);
   const auto now = Clock::now();
   if (!collector_.recording()) {
-    sampled_ = false;
-  } else if (!sampled_ || now >= next_sample_) {
-    collector_.sample();
+    recording_ = false;
+  } else if (!std::exchange(recording_, true)) {  // its beginning is sampled
     next_sample_ = now + sample_interval_;
-    sampled_ = true;
+  } else if (now >= next_sample_) {
+    collector_.sample();
+    next_sample_ = Clock::now() + sample_interval_ + kTimeResolution;
   }
+  if (recording_) wait_ = std::clamp(until(next_sample_), kShortestWait, wait_);
   if (const Flush due = flushes_.due(now, collector_.totals().events); due != Flush::none)
     collector_.flush(due == Flush::all);
   if (collector_.waits() >= kManyWaits && !std::exchange(told_of_waiting_, true)) {

@@ -16,7 +16,7 @@ class Pump {
   Pump(Collector& collector, std::chrono::milliseconds sample_interval);
 
   // How long to wait before the next step.
-  std::chrono::milliseconds wait() const { return wait_; }
+  std::chrono::microseconds wait() const { return wait_; }
 
   // Reads what is committed, and does what is due: a memory sample, a flush, a word to the user.
   void step();
@@ -27,10 +27,10 @@ class Pump {
   Collector& collector_;
   std::chrono::milliseconds sample_interval_;
   std::chrono::milliseconds tick_;
-  std::chrono::milliseconds wait_;
+  std::chrono::microseconds wait_;
   Clock::time_point next_sample_;
   FlushSchedule flushes_;
-  bool sampled_ = false;
+  bool recording_ = false;
   bool sink_failed_ = false;
   bool told_of_waiting_ = false;
 };

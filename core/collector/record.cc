@@ -130,12 +130,13 @@ Ending ending_of(int wait_status) {
 }
 
 // Waits until the program has ended or `timeout` is over. Returns whether it has ended.
-bool wait_for_end(int pidfd, pid_t pid, std::chrono::milliseconds timeout, int& status) {
+bool wait_for_end(int pidfd, pid_t pid, std::chrono::microseconds timeout, int& status) {
   if (pidfd >= 0) {
     pollfd fd{pidfd, POLLIN, 0};
-    poll(&fd, 1, static_cast<int>(timeout.count()));
+    const timespec limit{0, static_cast<long>(timeout.count()) * 1000};
+    ppoll(&fd, 1, &limit, nullptr);
   } else {
-    usleep(static_cast<useconds_t>(timeout.count() * 1000));
+    usleep(static_cast<useconds_t>(timeout.count()));
   }
   return waitpid(pid, &status, WNOHANG) == pid;
 }

@@ -34,6 +34,7 @@ _BLOCK_HEADER = 16
 _TAIL = 24
 _BETWEEN_TRIES = 0.5
 _GREETING_TIME = 5.0
+_ARRIVAL_TIME = 0.1  # within which what was sent is here, as samples are sent every 10 ms by default
 _MOST_BYTES = 64 << 20  # of a file, unless it began with more than a quarter of that
 
 
@@ -136,7 +137,7 @@ class SocketReader:
 
     def __enter__(self) -> SocketReader:
         if self._folder is not None:
-            raise ValueError("Can not enter read context of a SocketReader more than once")
+            raise ValueError("Can not enter the context of a SocketReader object more than once, at the same time.")
         connection = _connect(self.address, self.port, self.token)
         while connection is None:
             time.sleep(_BETWEEN_TRIES)
@@ -144,6 +145,8 @@ class SocketReader:
         self._folder = tempfile.TemporaryDirectory(prefix="memray-live-")
         self._connection: socket.socket = connection
         self._lock = threading.Lock()
+        self._arrival = threading.Condition(self._lock)
+        self._arrived = 0
         self._begun = threading.Event()
         self._leaving = False
         self._files = 0
@@ -191,8 +194,9 @@ class SocketReader:
                 if not part:
                     break
                 data += part
-                with self._lock:
+                with self._arrival:
                     self._take(data)
+                    self._arrival.notify_all()
                 if self._bytes > max(_MOST_BYTES, 4 * self._first_bytes) and self._begin_anew():
                     data.clear()
         except OSError:
@@ -201,6 +205,8 @@ class SocketReader:
             self.is_active = False
             self._connection.close()
             self._begun.set()
+            with self._arrival:
+                self._arrival.notify_all()
 
     def _take(self, data: bytearray) -> None:
         """Writes down the whole parts that have come."""
@@ -231,6 +237,7 @@ class SocketReader:
         with open(self._path, "ab") as file:
             file.write(b"".join(parts))
         self._bytes += sum(map(len, parts))
+        self._arrived += len(parts)
         if self._bytes > _FILE_HEADER and not self._first_bytes:
             self._first_bytes = self._bytes
             self._begun.set()
@@ -261,6 +268,9 @@ class SocketReader:
         """
         if self._folder is None:
             return
-        with self._lock:
+        with self._arrival:
+            # What the process did before now comes with one of the next parts, also if the first are of its beginning.
+            enough = self._arrived + 4
+            self._arrival.wait_for(lambda: self._arrived >= enough or not self.is_active, _ARRIVAL_TIME)
             records = list(Capture(self._path).snapshot(LEAKS, 0, merge_threads))
         yield from records

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from memray import FileFormat, FileReader, Tracker
-from memray._test import MemoryAllocator, allocate_without_gil_held, set_thread_name
+from memray._test import MemoryAllocator, MmapAllocator, allocate_without_gil_held, set_thread_name
 from tracking import of_size
 
 
@@ -124,6 +124,19 @@ def test_high_watermark(output):
         assert [r.size for r in reader.get_leaked_allocation_records()] == [2 * 1024 * 1024]
         temporary = list(reader.get_temporary_allocation_records(threshold=0))
         assert sorted(r.size for r in temporary) == [1024 * 1024, 3 * 1024 * 1024]
+
+
+@pytest.mark.parametrize("interval", [1, 10, 50])
+def test_memory_snapshots_begin_with_the_recording(output, interval):
+    with Tracker(output, memory_interval_ms=interval):
+        MmapAllocator(1 << 20)
+        deadline = time.monotonic() + 60
+        while sum(1 for _ in FileReader(output).get_memory_snapshots()) < 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+    with FileReader(output) as reader:
+        snapshots = list(reader.get_memory_snapshots())
+    assert snapshots[0].heap == 0 and snapshots[0].rss > 0 and snapshots[-1].heap >= 1 << 20
+    assert all(after.time - before.time >= interval for before, after in zip(snapshots, snapshots[1:]))
 
 
 def test_memory_snapshots(output):

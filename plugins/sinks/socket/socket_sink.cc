@@ -36,7 +36,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostClients = 16;
 constexpr std::size_t kMostStrangers = 32;
-constexpr auto kFlushInterval = 100ms;
+constexpr auto kFlushInterval = 10ms;
 
 // At the end: while a client goes on reading, and for how long at most.
 constexpr auto kStalled = 500ms;
