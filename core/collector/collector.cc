@@ -116,6 +116,7 @@ bool Collector::collect(bool last) {
                           streams_.chunks_in_use() > session::kBaseChunks / 2);
   }
   if (std::exchange(metadata_changed_, false)) describe();
+  if (sink_.watched()) early_names_.step(definitions_, module_files_);
   if (sink_status_.ok()) sink_status_ = sink_.tick();
   return busy;
 }
@@ -322,6 +323,7 @@ void Collector::flush(bool all) try {
 // What is recorded is safe before files that others made are read.
 void Collector::resolve_symbols() {
   flush(true);
+  early_names_.stop(definitions_);
   if (sink_status_.ok()) symbols::resolve(definitions_, module_files_, on_progress);
 }
 

@@ -15,6 +15,7 @@
 #include "collector/streams.h"
 #include "collector/thread_names.h"
 #include "collector/turn_queue.h"
+#include "symbols/early_names.h"
 #include "symbols/module_files.h"
 
 #include <memray/sink.h>
@@ -111,6 +112,7 @@ class Collector {
   Clock clock_;
   Definitions definitions_;
   symbols::ModuleFiles module_files_;
+  symbols::EarlyNames early_names_;
   ModuleSetting module_setting_;
   Matcher matcher_;
   ThreadNames thread_names_;

@@ -1,7 +1,5 @@
 #include "symbols/resolve.h"
 
-#include "symbols/symbol_file.h"
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -34,12 +32,12 @@ struct File {
 std::vector<File> files_of(const Definitions& definitions) {
   std::map<std::pair<StringId, StringId>, std::pair<ModuleId, std::map<std::uint64_t, std::vector<FrameId>>>> found;
   for (std::uint32_t i = 0; i < definitions.frames(); ++i) {
-    const Frame& frame = definitions.frame(FrameId{i});
-    if (frame.kind != FrameKind::native || frame.module == kNoModule) continue;
-    const Module& module = definitions.module(frame.module);
-    auto& [id, places] = found[{module.path, module.build_id}];
-    id = frame.module;
-    places[frame.address - kIntoCall - module.start + module.file_offset].push_back(FrameId{i});
+    const auto place = place_to_look_up(definitions, FrameId{i});
+    if (!place) continue;
+    const ModuleId module = definitions.frame(FrameId{i}).module;
+    auto& [id, places] = found[{definitions.module(module).path, definitions.module(module).build_id}];
+    id = module;
+    places[*place].push_back(FrameId{i});
   }
   std::vector<File> files;
   for (auto& [key, entry] : found) {
@@ -107,18 +105,26 @@ void resolve(Definitions& definitions, const ModuleFiles& module_files,
   std::vector<File> files = files_of(definitions);
   if (files.empty()) return;
   Lookup(definitions, module_files, files).wait(on_progress);
-  std::vector<Location> locations;
   for (const File& file : files) {
-    for (const Place& place : file.places) {
-      if (place.functions.empty()) continue;
-      locations.clear();
-      for (const Function& function : place.functions) {
-        locations.push_back(
-            {definitions.add_string(function.name), definitions.add_string(function.file), function.line});
-      }
-      for (const FrameId frame : place.frames) definitions.set_locations(frame, locations);
-    }
+    for (const Place& place : file.places) set_locations(definitions, place.frames, place.functions);
   }
+}
+
+std::optional<std::uint64_t> place_to_look_up(const Definitions& definitions, FrameId id) {
+  const Frame& frame = definitions.frame(id);
+  if (frame.kind != FrameKind::native || frame.module == kNoModule) return std::nullopt;
+  if (!definitions.locations(id).empty()) return std::nullopt;
+  const Module& module = definitions.module(frame.module);
+  return frame.address - kIntoCall - module.start + module.file_offset;
+}
+
+void set_locations(Definitions& definitions, std::span<const FrameId> frames, std::span<const Function> functions) {
+  if (functions.empty()) return;
+  std::vector<Location> locations;
+  for (const Function& function : functions) {
+    locations.push_back({definitions.add_string(function.name), definitions.add_string(function.file), function.line});
+  }
+  for (const FrameId frame : frames) definitions.set_locations(frame, locations);
 }
 
 }  // namespace memray::symbols

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import attaching
 from recording import run
 from terminal import Terminal
 
@@ -105,6 +106,25 @@ def row(text, function):
 
 def has(function, total):
     return lambda text: (row(text, function) or ("",))[0] == total
+
+
+def test_native_functions_have_names_while_it_runs(memray, programs, tmp_path):
+    """On the screen, and in what is kept of the stream."""
+    with attaching.Program([programs / "attached", "counted"], ends_by_input=True) as program:
+        served = run([memray, "attach", program.pid, "--native", "--sink=socket"])
+        port = served.stdout.split("memray live ")[1].split("'")[0]
+        kept = subprocess.Popen([memray, "live", "-o", tmp_path / "c.bin", port])
+        with Terminal([memray, "live", port], environment=SCREEN) as terminal:
+            assert program.tell("allocate 1000 70002") == "made 1000 kept 500\n"
+            terminal.wait_for(has("allocate_counted", "35.001MB"))
+            wait_until(lambda: 'function="allocate_counted"' in run([memray, "parse", tmp_path / "c.bin"]).stdout)
+            assert program.process.poll() is None
+            assert program.end() == attaching.RIGHT
+            terminal.wait_for("remote disconnected")
+        assert kept.wait(timeout=60) == 0
+    lines = run([memray, "parse", tmp_path / "c.bin"]).stdout.splitlines()
+    named = [line for line in lines if line.startswith("LOCATION ")]
+    assert any('function="main"' in line for line in named) and len(named) == len(set(named))
 
 
 def test_what_it_shows(memray, tmp_path):

@@ -62,6 +62,10 @@ class Sink {
   // before each time, for users who want the program to wait until it is so.
   virtual bool ready() const { return true; }
 
+  // Whether somebody looks at the recording while it is made. Native frames then get their names as soon as they can be
+  // had, and not when it is over. Asked every 10 to 50 ms.
+  virtual bool watched() const { return false; }
+
   virtual Status write(const Block&) { return {}; }
 
   // For `Input::events`. What is known of the recording: called before the first events, and again when something more

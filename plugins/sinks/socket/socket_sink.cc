@@ -98,6 +98,7 @@ class SocketSink final : public memray::Sink {
   }
 
   bool ready() const override { return ever_served_; }
+  bool watched() const override { return count(Client::State::served) > 0; }
 
   Status describe(const memray::Metadata& metadata, const memray::Definitions& definitions) override {
     if (recording_) {
