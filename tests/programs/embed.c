@@ -52,6 +52,7 @@ __attribute__((noinline)) static void leak(size_t size) { keep(malloc(size)); }
 
 /* Threads that allocate for as long as the program runs, as fast as they can or asleep most of the time. */
 static volatile int running = 1;
+static volatile int has_allocated;
 static void* busy(void* size) {
   while (running) allocate((size_t)size, 10);
   return NULL;
@@ -59,6 +60,7 @@ static void* busy(void* size) {
 static void* ends_later(void* size) {
   const struct timespec pause = {0, 1000000};
   allocate((size_t)size, 1);
+  has_allocated = 1;
   while (running) nanosleep(&pause, NULL);
   return NULL;
 }
@@ -108,8 +110,9 @@ static void thread_ends_after_stop(const char* output) {
     pthread_t thread;
     running = 1;
     start(output);
+    has_allocated = 0;
     pthread_create(&thread, NULL, ends_later, (void*)1234);
-    usleep(2000);
+    while (!has_allocated) usleep(1000);
     stop();
     running = 0;
     pthread_join(thread, NULL);
