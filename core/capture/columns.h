@@ -186,6 +186,10 @@ class AddressColumnWriter {
     }
   }
   void deallocation(std::uint64_t size, std::uint64_t address) { model_.of(size).push(address); }
+  // The block just freed is handed out and freed again, `count` times.
+  void repeat(std::uint64_t count) {
+    for (; count != 0; --count) codes_.u8(0);
+  }
   void other(std::uint64_t size, std::uint64_t address) {
     AddressModel::List& list = model_.of(size);
     deltas_.varint(encode_delta(address, list.latest));

@@ -37,6 +37,25 @@ void EventsWriter::add(const Event& event, ThreadId site_thread, bool fixed_size
   ended(event.kind == Event::Kind::unknown_deallocation ? 0 : event.size);
 }
 
+void EventsWriter::repeat(std::uint64_t size, std::uint64_t count) {
+  if (count == 0) return;
+  const std::uint64_t first = summary_.events;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    tokens_.varint(1);                        // the place of the allocation before
+    tokens_.varint(encode_delta(0, 1) << 1);  // what was allocated last
+  }
+  addresses_.repeat(count);
+  summary_.allocations += count;
+  summary_.deallocations += count;
+  summary_.allocated_bytes += size * count;
+  summary_.events += 2 * count;
+  reference_ = summary_.first_allocation + summary_.allocations - 1;
+  if (summary_.live_after + size >= summary_.live_peak) {
+    summary_.live_peak = summary_.live_after + size;
+    summary_.peak_event = first + 2 * count - (size == 0 ? 1 : 2);
+  }
+}
+
 void EventsWriter::new_time(Time time) {
   mark_ = marked(time);
   times_.add(summary_.events, time_units(time));

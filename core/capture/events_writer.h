@@ -48,6 +48,10 @@ class EventsWriter {
     ended(size);
   }
 
+  // What `allocation` and `deallocation` were just told, of a place with a fixed size, happens `count` times more, at
+  // the same time.
+  void repeat(std::uint64_t size, std::uint64_t count);
+
   // Any event. The site's thread and kind are only looked at for allocations.
   void add(const Event& event, ThreadId site_thread, bool fixed_size);
 

@@ -94,6 +94,13 @@ class Matcher {
     unlisted_ += 2;
     return number;
   }
+  // The same `count` times more, right after that.
+  void pass_blocks(std::uint64_t size, std::uint64_t count) {
+    totals_.allocated_bytes += size * count;
+    totals_.deallocations += count;
+    next_number_ += count;
+    unlisted_ += 2 * count;
+  }
 
   struct Block {
     std::uint64_t number;

@@ -89,7 +89,8 @@ class Collector {
   void stop_waiting(Stream& stream, Item& item);
   void run(Stream& stream, std::uint64_t until);
   SiteId site_of(const Stream& stream, const Item& item);
-  bool write_both(Stream& stream, ProcessMemory& memory);
+  bool write_both(const Stream& stream, const Item& item, std::uint64_t end, ProcessMemory& memory);
+  void do_pairs(const Stream& stream, const Item& pairs, ProcessMemory& memory);
   void write_allocation(const Stream& stream, const Item& item, ProcessMemory& memory);
   void write_deallocation(const Stream& stream, const Item& item, ProcessMemory& memory);
   void note_time(std::uint64_t stamp);

@@ -31,6 +31,10 @@ constexpr std::uint8_t family_of(std::uint64_t word) { return item_of(word) & 0x
 constexpr Allocator allocator_of(std::uint64_t word) { return static_cast<Allocator>(word & 0x0f); }
 constexpr std::uint64_t stamp_of(std::uint64_t word) { return word >> 8; }
 
+// An item that is only made here: the latest allocation and its deallocation, so many times as its third word says.
+constexpr std::uint8_t kPairs = 0xd0;
+constexpr std::uint64_t kMostPairs = 128;
+
 // Words of items of fixed size; 0 for others.
 constexpr auto kWords = [] {
   std::array<std::uint8_t, 256> words{};
@@ -118,18 +122,21 @@ static inline bool complete(Stream& stream, Item& item) {
 
 // As many as there is room for; one, if it has to wait for its stacks.
 static void add_repeats(Stream& stream, bool steady, StackId stack, StackId native_stack) {
-  for (; stream.repeats != 0 && !stream.upcoming.full(); --stream.repeats) {
+  while (stream.repeats != 0 && !stream.upcoming.full() && !stream.waiting) {
     Item& item = stream.upcoming.add();
-    item.head = stream.repeats_end ? stream.latest_end : stream.latest[0];
-    item.words[0] = stream.latest[1];
-    item.words[1] = stream.latest[2];
+    item.words = {stream.latest[1], stream.latest[2], 0};
     item.stack = stack;
     item.native_stack = native_stack;
+    if (steady && stream.repeats >= 2 && !stream.repeats_end) {
+      item.words[2] = std::min(stream.repeats / 2, kMostPairs);
+      item.head = kPairs | stamp_of(stream.latest[0]) << 8;
+      stream.repeats -= 2 * item.words[2];
+      continue;
+    }
+    item.head = stream.repeats_end ? stream.latest_end : stream.latest[0];
     stream.repeats_end = !stream.repeats_end;
-    if (steady) continue;
     --stream.repeats;
-    stream.waiting = true;
-    return;
+    stream.waiting = !steady;
   }
 }
 
@@ -232,13 +239,16 @@ void Collector::run(Stream& stream, std::uint64_t until) {
       stop_waiting(stream, item);
     const std::uint8_t family = family_of(item.head);
     if (writer_ && family == session::kAllocation) {
-      if (is_freed_at_once(stream, until) && write_both(stream, memory)) {
+      if (is_freed_at_once(stream, until) &&
+          write_both(stream, item, stamp_of(stream.upcoming.second()->head), memory)) {
         stream.upcoming.pop();
       } else {
         write_allocation(stream, item, memory);
       }
     } else if (writer_ && family == session::kDeallocation) {
       write_deallocation(stream, item, memory);
+    } else if (family == kPairs) {
+      do_pairs(stream, item, memory);
     } else {
       match(stream, item);
       if (writer_ && !matcher_.events().empty()) hand_over();
@@ -257,9 +267,8 @@ inline SiteId Collector::site_of(const Stream& stream, const Item& item) {
   return matcher_.site_of(allocation);
 }
 
-// The stream's next two items, the beginning and the end of a block. False: they are to be written one by one.
-inline bool Collector::write_both(Stream& stream, ProcessMemory& memory) {
-  const Item& item = stream.upcoming.front();
+// An allocation, and the end of the block at `end`. False: they are to be written one by one.
+inline bool Collector::write_both(const Stream& stream, const Item& item, std::uint64_t end, ProcessMemory& memory) {
   const std::uint64_t address = item.words[0];
   const std::uint64_t size = item.words[1];
   const SiteId site = site_of(stream, item);
@@ -267,9 +276,30 @@ inline bool Collector::write_both(Stream& stream, ProcessMemory& memory) {
   if (!number) return false;
   note_time(stamp_of(item.head));
   writer_->allocation(site, matcher_.has_fixed_size(site), stream.id, size, address);
-  note_time(stamp_of(stream.upcoming.second()->head));
+  note_time(end);
   writer_->deallocation(*number, stream.id, size, address);
   return true;
+}
+
+void Collector::do_pairs(const Stream& stream, const Item& pairs, ProcessMemory& memory) {
+  Item item = pairs;
+  std::uint64_t left = pairs.words[2];
+  item.head = stream.latest[0];
+  if (writer_ && write_both(stream, item, stamp_of(pairs.head), memory)) {
+    --left;
+    if (matcher_.has_fixed_size(site_of(stream, item))) {
+      matcher_.pass_blocks(item.words[1], left);
+      writer_->repeat(item.words[1], left);
+      return;
+    }
+  }
+  for (; left != 0; --left) {
+    for (const std::uint64_t head : {stream.latest[0], stream.latest_end}) {
+      item.head = head;
+      match(stream, item);
+    }
+    if (writer_) hand_over();
+  }
 }
 
 inline void Collector::write_allocation(const Stream& stream, const Item& item, ProcessMemory& memory) {
