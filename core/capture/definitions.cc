@@ -83,6 +83,7 @@ struct Definitions::Tables {
   Interned<Stack> stacks;
   Interned<Site> sites;
   std::vector<Thread> threads;
+  std::vector<NameChange> name_changes;
   std::vector<Process> processes;
   std::vector<Module> modules;
 
@@ -169,6 +170,8 @@ ModuleId Definitions::add_module(const Module& module) {
 
 void Definitions::rename_thread(ThreadId thread, StringId name) { tables_->threads[index(thread)].name = name; }
 
+void Definitions::add_name_change(const NameChange& change) { tables_->name_changes.push_back(change); }
+
 void Definitions::set_locations(FrameId frame, std::span<const Location> locations) {
   Tables& t = *tables_;
   t.located[index(frame)] = {t.locations.size(), locations.size()};
@@ -191,6 +194,8 @@ std::span<const Location> Definitions::locations(FrameId id) const {
   if (found == tables_->located.end()) return {};
   return std::span(tables_->locations).subspan(found->second.first, found->second.count);
 }
+
+std::span<const NameChange> Definitions::name_changes() const { return tables_->name_changes; }
 
 std::span<const FrameId> Definitions::located_frames() const { return tables_->located_order; }
 

@@ -22,6 +22,7 @@ constexpr Differences kFrameDifferences = 0b111110;
 constexpr Differences kStackDifferences = 0b10;
 constexpr Differences kSiteDifferences = 0b00011;
 constexpr Differences kThreadNameDifferences = 0b00;
+constexpr Differences kNameChangeDifferences = 0b100;
 constexpr Differences kLocationDifferences = 0b11101;
 
 template <typename Id>
@@ -104,6 +105,12 @@ bool add_thread(Definitions& d, const Row<4>& row) {
   if (row[0] >= d.processes() || !fits(row[1]) || !fits(row[2]) || row[3] >= d.strings()) return false;
   d.add_thread({id_of<ProcessId>(row[0]), static_cast<std::uint32_t>(row[1]), static_cast<std::uint32_t>(row[2]),
                 id_of<StringId>(row[3])});
+  return true;
+}
+
+bool add_name_change(Definitions& d, const Row<3>& row) {
+  if (row[0] >= d.threads() || row[1] >= d.strings()) return false;
+  d.add_name_change({id_of<ThreadId>(row[0]), id_of<StringId>(row[1]), row[2]});
   return true;
 }
 
@@ -204,6 +211,13 @@ void DefinitionsWriter::write(BlockBuilder& block) {
   const auto site_row = [&](std::size_t n) { return row_of(d.site(id_of<SiteId>(n))); };
   if (!write_table<5>(block, SectionId::sites, kSiteDifferences, sites_, d.sites(), site_row)) return;
   write_thread_names(block);
+  const auto change_row = [&](std::size_t n) {
+    const NameChange& change = d.name_changes()[n];
+    return Row<3>{index(change.thread), index(change.name), change.event};
+  };
+  if (!write_table<3>(block, SectionId::name_changes, kNameChangeDifferences, name_changes_, d.name_changes().size(),
+                      change_row))
+    return;
   write_locations(block);
 }
 
@@ -255,6 +269,8 @@ bool read_definitions(SectionId id, std::span<const std::byte> raw, Definitions&
       return read_rows<5>(raw, d.sites(), kSiteDifferences, into(add_site));
     case SectionId::thread_names:
       return read_rows<2>(raw, 0, kThreadNameDifferences, into(rename_thread));
+    case SectionId::name_changes:
+      return read_rows<3>(raw, d.name_changes().size(), kNameChangeDifferences, into(add_name_change));
     case SectionId::locations:
       return read_locations(raw, d);
     default:

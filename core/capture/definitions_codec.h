@@ -26,7 +26,8 @@ class DefinitionsWriter {
   void write_locations(BlockBuilder& block);
 
   const Definitions& definitions_;
-  std::size_t strings_ = 0, frames_ = 0, stacks_ = 0, sites_ = 0, threads_ = 0, processes_ = 0, modules_ = 0;
+  std::size_t strings_ = 0, frames_ = 0, stacks_ = 0, sites_ = 0, threads_ = 0, processes_ = 0, modules_ = 0,
+              name_changes_ = 0;
   std::size_t located_ = 0;
   std::vector<StringId> thread_names_;
 };

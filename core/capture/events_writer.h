@@ -28,6 +28,7 @@ namespace memray::format {
 class EventsWriter {
  public:
   std::uint64_t events() const { return summary_.events; }
+  std::uint64_t next_event() const { return summary_.first_event + summary_.events; }  // its number in the capture
   std::size_t bytes() const { return tokens_.size(); }
 
   // The next allocation, by `thread`, whose site it is.

@@ -52,6 +52,7 @@ enum class SectionId : std::uint8_t {
   modules = 22,
   thread_names = 23,
   locations = 24,
+  name_changes = 25,
   events = 32,
   event_threads = 33,
   address_codes = 34,

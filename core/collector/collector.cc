@@ -104,7 +104,12 @@ bool Collector::collect(bool last) {
   const bool busy = streams_.chunks_in_use() > session::kBaseChunks / 4;
   read_definitions();
   thread_names_.inherit();
-  merge(last ? kForever : now < kStampSlack ? 0 : now - kStampSlack);
+  const std::uint64_t watermark = last ? kForever : now < kStampSlack ? 0 : now - kStampSlack;
+  while (thread_names_.waiting() && thread_names_.next() <= watermark) {
+    if (thread_names_.next() != 0) merge(thread_names_.next() - 1);
+    thread_names_.apply_next(writer_ ? std::optional(writer_->next_event()) : std::nullopt);
+  }
+  merge(watermark);
   if (!last) end_gone(gone, clock_.time_of(now));
 
   auto& control = session_.control();

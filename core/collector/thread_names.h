@@ -1,4 +1,9 @@
-// Which name a thread has, of those that were told about it, before or after it recorded for the first time.
+// Which name a thread has, and since when, of those that were told about it, before or after it recorded for the first
+// time.
+//
+// Names are told beside the events, and take effect in their order: whoever merges events up to a moment does it in
+// steps, from one `next()` to the other. What a thread is called before its first event is its name from the beginning;
+// so is what Python calls it, if until then it had only the name that it inherited.
 #pragma once
 
 #include "collector/streams.h"
@@ -7,6 +12,8 @@
 #include <memray/definitions.h>
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -19,6 +26,12 @@ class ThreadNames {
 
   void add(std::uint32_t image, const session::ThreadName& whose, StringId name);
 
+  // The stamp of the next name to take effect; nothing was told if there is none.
+  bool waiting() const { return !told_.empty(); }
+  std::uint64_t next() const { return told_.begin()->first; }
+  // It does, from event number `event` on, if events have numbers.
+  void apply_next(std::optional<std::uint64_t> event);
+
   // `stream.id` has been made for the stream's thread.
   void made(const session::Image& image, const Stream& stream);
 
@@ -30,18 +43,26 @@ class ThreadNames {
   struct Name {
     StringId text = kNoString;
     session::NameSource source{};
-    std::uint64_t stamp = 0;
+  };
+  struct Told {
+    std::uint64_t thread;
+    Name name;
   };
   struct Thread {
     Name name;
+    Name latest;  // of those told, also if it has not taken effect yet
+    StringId in_python = kNoString;
     bool made = false;
+    bool renamed = false;
     ThreadId id{};
   };
-  void offer(Thread& thread, const Name& name);
+  void take_effect(Thread& thread, const Name& name, std::optional<std::uint64_t> event);
+  bool is_new(const Thread& thread, const Name& name) const;
 
   Definitions* definitions_;
   std::unordered_map<std::uint64_t, Thread> threads_;  // by image and number
   std::unordered_map<std::uint64_t, Name> unclaimed_;  // by image and OS thread id
+  std::multimap<std::uint64_t, Told> told_;            // by stamp
   std::vector<std::pair<std::uint64_t, std::uint64_t>> heirs_;
 };
 

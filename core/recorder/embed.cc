@@ -198,6 +198,8 @@ int embed_start(char* why, std::size_t size) {
   return start_recording_here(why, size);
 }
 
+void embed_name_thread(std::uint32_t os_tid, const char* name) { name_thread(os_tid, name, std::strlen(name)); }
+
 void embed_leave() {
   Locked locked;
   forget_parent();
@@ -274,5 +276,5 @@ extern "C" __attribute__((visibility("default"))) const memray_embed memray_embe
     memray::recorder::embed_flush,  memray::recorder::embed_reset_peak,
     memray::recorder::embed_ignore, memray::recorder::embed_describe,
     memray::recorder::embed_ready,  memray::recorder::embed_leave,
-    memray::recorder::embed_finish,
+    memray::recorder::embed_finish, memray::recorder::embed_name_thread,
 };

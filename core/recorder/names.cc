@@ -17,6 +17,8 @@ namespace memray::recorder {
 namespace {
 
 constexpr std::uint32_t kLongest = 256;
+constexpr std::uint32_t kKept = 16;  // of a name by the kernel, its end included
+constexpr std::uint32_t kLongestGiven = 64;
 
 bool lives(const Thread& thread) { return sys::call(SYS_tgkill, process.pid, thread.os_tid, 0) == 0; }
 
@@ -49,23 +51,36 @@ Thread* enter_here() { return process.session && sys::getpid() == process.pid ? 
 
 }  // namespace
 
-void tell_system_name(std::uint32_t number) {
-  char name[16] = {};
+void tell_system_name(std::uint32_t number, session::NameSource source) {
+  char name[kKept] = {};
   const std::uint64_t stamp = now();
   sys::call(SYS_prctl, PR_GET_NAME, reinterpret_cast<long>(name));
-  define_thread_name({stamp, number, 0, session::NameSource::system, 0}, name, size_of(name));
+  define_thread_name({stamp, number, 0, source, 0}, name, size_of(name));
+}
+
+// What prctl was given, if it is text that ends where it may be read, as the kernel cuts it; else what that kept.
+static void tell_given_name(std::uint32_t number, const char* given) {
+  std::uint32_t size = 0;
+  constexpr std::uintptr_t kPage = 4096;
+  const auto readable = [&] { return size < kKept || reinterpret_cast<std::uintptr_t>(given + size) % kPage != 0; };
+  while (size < kLongestGiven && readable() && static_cast<unsigned char>(given[size]) >= ' ') ++size;
+  if (size < kLongestGiven && readable() && given[size] == '\0')
+    define_thread_name({now(), number, 0, session::NameSource::system, 0}, given, size);
+  else
+    tell_system_name(number, session::NameSource::system);
 }
 
 void thread_named(int self, unsigned long pthread, const char* name) {
   Thread* thread = enter_here();
   if (!thread) return;
   if (self) {
-    tell_system_name(thread->number);  // prctl cuts what is too long
+    tell_given_name(thread->number, name);
   } else {
     const std::uint64_t stamp = now();
     const std::uint32_t number = find_newest(&Thread::pthread, std::uintptr_t{pthread});
     if (number != 0) define_thread_name({stamp, number, 0, session::NameSource::system, 0}, name, size_of(name));
   }
+  end_stamps();
   leave(thread);
 }
 
@@ -75,6 +90,7 @@ void name_thread(std::uint32_t os_tid, const char* name, std::size_t size) {
   const std::uint64_t stamp = now();
   const std::uint32_t number = os_tid == 0 ? thread->number : find_newest(&Thread::os_tid, os_tid);
   define_thread_name({stamp, number, os_tid, session::NameSource::python, 0}, name, cut(name, size));
+  end_stamps();
   leave(thread);
 }
 

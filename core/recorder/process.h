@@ -111,7 +111,7 @@ void object_destroyed(std::uintptr_t address);
 // names.cc
 void thread_named(int self, unsigned long pthread, const char* name);
 void name_thread(std::uint32_t os_tid, const char* name, std::size_t size);
-void tell_system_name(std::uint32_t number);
+void tell_system_name(std::uint32_t number, session::NameSource source);
 
 // exec.cc
 char* const* exec_environment(char* const* envp, void* storage, std::size_t storage_size);

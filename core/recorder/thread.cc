@@ -121,7 +121,7 @@ void enter_session(Thread* thread, std::atomic<Thread*>* threads, std::uint32_t 
   thread->stamp = now();
   thread->epoch = epoch;
   if (thread->number < kMaxThreadNumber) threads[thread->number].store(thread, std::memory_order_release);
-  tell_system_name(thread->number);
+  tell_system_name(thread->number, session::NameSource::inherited);
 }
 
 bool thread_exists(std::uint32_t tid) { return sys::call(SYS_tgkill, process.pid, tid, 0) != -3 /* ESRCH */; }

@@ -95,8 +95,9 @@ enum class Definition : std::uint64_t {
   type = 6,      // a type of Python objects: number, name
 };
 
-// Where a thread's name is from. A later name replaces an earlier one, but none of a lower source one of a higher.
-enum class NameSource : std::uint32_t { system = 0, python = 1 };
+// Where a thread's name is from: what the kernel had when the thread began, what Python has, and what somebody told
+// the kernel while recording.
+enum class NameSource : std::uint32_t { inherited = 0, python = 1, system = 2 };
 
 struct ThreadName {
   std::uint64_t stamp;

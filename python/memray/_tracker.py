@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Tuple, Union
 
-from . import _core, _installation
+from . import _core, _installation, _thread_names
 from ._enums import FileFormat
 from ._reader import FileReader
 
@@ -157,6 +157,14 @@ class Tracker(_core.Recording):
         if isinstance(destination, SocketDestination):
             while not self._is_ready():
                 time.sleep(_BETWEEN_LOOKS)
+
+    # Called by ``_core.Recording`` just before recording begins, and just after it has ended.
+
+    def _before(self) -> None:
+        _thread_names.watch()
+
+    def _after(self) -> None:
+        _thread_names.unwatch()
 
     def _to_file(self, destination: FileDestination) -> List[str]:
         name = os.fsdecode(destination.path)

@@ -2,7 +2,11 @@
 
 #include <memray/mapping.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "pulled.h"
@@ -13,9 +17,29 @@ namespace {
 
 constexpr Columns kColumns = Columns::address | Columns::thread;
 
+// What threads were called at a moment, of those that were renamed.
+class NamesThen {
+ public:
+  explicit NamesThen(const Definitions& definitions) {
+    for (const NameChange& change : definitions.name_changes()) changes_[change.thread].push_back(change);
+  }
+  bool empty() const { return changes_.empty(); }
+  StringId name(ThreadId thread, std::uint64_t event) const {
+    const auto found = changes_.find(thread);
+    if (found == changes_.end()) return kNoString;
+    const auto later = std::ranges::upper_bound(found->second, event, {}, &NameChange::event);
+    return later == found->second.begin() ? kNoString : std::prev(later)->name;
+  }
+
+ private:
+  std::unordered_map<ThreadId, std::vector<NameChange>> changes_;
+};
+
 struct IteratorObject {
   PyObject_HEAD CaptureObject* capture;
   Pulled<EventReader, Event> events;
+  NamesThen* names;      // null if no thread was renamed
+  std::uint64_t passed;  // events up to the last one shown, with it
 };
 
 IteratorObject* as_iterator(PyObject* object) { return reinterpret_cast<IteratorObject*>(object); }
@@ -25,6 +49,7 @@ PyTypeObject* iterator_type = nullptr;
 // The next event to show; null at the end.
 const Event* next_event(IteratorObject& self) {
   while (const Event* const event = self.events.next()) {
+    ++self.passed;
     if (is_record(*event)) return event;
   }
   return nullptr;
@@ -46,6 +71,7 @@ PyObject* next_record(PyObject* self) {
     record->size = shown_size(*event);
     record->allocator = static_cast<std::int64_t>(without_kind(event->allocator));
     record->n_allocations = 1;
+    if (iterator.names != nullptr) record->name = index(iterator.names->name(event->thread, iterator.passed - 1));
     if (event->kind == Event::Kind::allocation) {
       const Site& site = iterator.capture->open->capture.definitions().site(event->site);
       record->stack_id = index(site.stack);
@@ -95,6 +121,7 @@ PyObject* columns(PyObject* self, PyObject*) {
 void deallocate(PyObject* self) {
   IteratorObject* const iterator = as_iterator(self);
   delete iterator->events.reader;
+  delete iterator->names;
   Py_XDECREF(reinterpret_cast<PyObject*>(iterator->capture));
   PyTypeObject* const type = Py_TYPE(self);
   PyObject_Free(self);
@@ -119,6 +146,8 @@ PyObject* new_event_iterator(CaptureObject* capture) {
   self->capture = capture;
   Py_INCREF(reinterpret_cast<PyObject*>(capture));
   self->events.reader = new EventReader(capture->open->capture, kColumns);
+  auto names = std::make_unique<NamesThen>(capture->open->capture.definitions());
+  if (!names->empty()) self->names = names.release();
   return reinterpret_cast<PyObject*>(self);
 }
 

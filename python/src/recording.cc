@@ -108,6 +108,8 @@ PyObject* prepare(PyObject* self, PyObject* arguments) {
   });
 }
 
+void call(PyObject* self, const char* method) { const Ref done(check(PyObject_CallMethod(self, method, nullptr))); }
+
 PyObject* enter(PyObject* self, PyObject* const*, Py_ssize_t) {
   return guarded([&] {
     RecordingObject& recording = *as_recording(self);
@@ -119,6 +121,7 @@ PyObject* enter(PyObject* self, PyObject* const*, Py_ssize_t) {
     if (recording.state == State::open && recording.pid != getpid()) recording.state = State::idle;
     if (RecordingObject* const other = opened_here(); other != nullptr && other != &recording) give_way(*other);
     if (recording.state == State::idle) open_now(recording);
+    call(self, "_before");
     Failure why;
     recording.state = State::running;
     if (embed->start(why.text, sizeof why.text) != 0) {
@@ -156,6 +159,7 @@ PyObject* exit(PyObject* self, PyObject* const*, Py_ssize_t) {
   return guarded([&] {
     const bool was_running = recording.state == State::running;
     if (was_running) embed->leave();
+    if (was_running) call(self, "_after");
     const Ref kept[] = {Ref(std::exchange(recording.enter, nullptr)), Ref(std::exchange(recording.exit, nullptr))};
     if (was_running) end(recording);
     return Ref::borrow(Py_None).release();
@@ -320,9 +324,33 @@ PyObject* ignore(PyObject*, PyObject* on) {
   return Ref::borrow(Py_None).release();
 }
 
+// Called with a Thread and a name, for what setting a Thread's name calls, which is `self`.
+PyObject* rename_thread(PyObject* set, PyObject* arguments) {
+  return guarded([&] {
+    Ref result(check(PyObject_CallObject(set, arguments)));
+    PyObject* const thread = PyTuple_Size(arguments) > 0 ? PyTuple_GetItem(arguments, 0) : nullptr;
+    if (thread == nullptr || embed->is_recording() == 0) return result.release();
+    embed->ignore(1);
+    const Ref id(PyObject_GetAttrString(thread, "_native_id"));
+    const Ref name(PyObject_GetAttrString(thread, "_name"));
+    const Ref text(name.get() != nullptr ? PyUnicode_AsUTF8String(name.get()) : nullptr);
+    const bool started = text.get() != nullptr && id.get() != nullptr && PyLong_Check(id.get()) != 0;
+    const auto number = started ? static_cast<std::uint32_t>(PyLong_AsUnsignedLong(id.get())) : 0;
+    PyErr_Clear();
+    embed->ignore(0);
+    if (started) embed->name_thread(number, PyBytes_AsString(text.get()));
+    return result.release();
+  });
+}
+PyMethodDef rename_definition{"rename_thread", rename_thread, METH_VARARGS, nullptr};
+
+// renaming(function) -> what does the same and tells the recording.
+PyObject* renaming(PyObject*, PyObject* function) { return PyCFunction_New(&rename_definition, function); }
+
 PyMethodDef functions[] = {{"load_recorder", load_recorder, METH_O, nullptr},
                            {"active_recording", active_recording, METH_NOARGS, nullptr},
                            {"ignore", ignore, METH_O, nullptr},
+                           {"renaming", renaming, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

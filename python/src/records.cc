@@ -164,7 +164,12 @@ PyObject* hybrid_stack_trace(PyObject* self, PyObject* arguments, PyObject* keyw
 }
 
 PyObject* thread_name(PyObject* self, void*) {
-  return guarded([&] { return name_of_thread(source(*as_record(self)), as_record(self)->tid).release(); });
+  return guarded([&] {
+    const Record& record = *as_record(self);
+    OpenCapture& open = source(record);
+    return record.name != 0 ? Ref::borrow(open.stacks.string(StringId{record.name})).release()
+                            : name_of_thread(open, record.tid).release();
+  });
 }
 
 constexpr int number_type(std::int64_t) { return T_LONGLONG; }

@@ -17,6 +17,7 @@ struct Record {
   std::uint64_t n_allocations;
   std::int64_t native_stack_id;
   std::int64_t native_segment_generation;
+  std::uint32_t name;  // of the thread at that moment, a StringId; 0: see its definition
   bool is_created;
   PyObject* intervals;     // list, or null
   CaptureObject* capture;  // null for a record that was made from a tuple

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from memray import FileFormat, FileReader, Tracker
+from memray import AllocatorType, FileFormat, FileReader, Tracker
 from memray._test import MemoryAllocator, MmapAllocator, allocate_without_gil_held, set_thread_name
 from tracking import of_size
 
@@ -103,6 +103,45 @@ def test_names_by_prctl(output):
     with FileReader(output) as reader:
         (record,) = [r for r in reader.get_allocation_records() if r.size == 1234]
         assert record.thread_name == "from_prctl"
+
+
+def test_names_as_they_were(output):
+    """Whoever gives them: the thread, another one, Python or the kernel."""
+    go, done = threading.Semaphore(0), threading.Semaphore(0)
+    allocator = MemoryAllocator()
+
+    def allocate():
+        allocator.valloc(1234)
+        allocator.free()
+
+    def work():
+        allocate()
+        threading.current_thread().name = "second"
+        allocate()
+        done.release()
+        go.acquire()
+        allocate()
+        set_thread_name("the fourth, which is a long one")
+        allocate()
+        allocate()
+
+    original = vars(threading.Thread)["name"]
+    with Tracker(output):
+        thread = threading.Thread(target=work, name="first")
+        thread.start()
+        done.acquire()
+        thread.name = "third"
+        go.release()
+        thread.join()
+    assert vars(threading.Thread)["name"] is original
+    names = ["first", "second", "third", "the fourth, which is a long one", "the fourth, which is a long one"]
+    with FileReader(output) as reader:
+        made = [r for r in reader.get_allocation_records() if r.size == 1234]
+        assert [r.thread_name for r in made] == names
+        freed = {r.address: r for r in reader.get_allocation_records() if r.allocator == AllocatorType.FREE}
+        assert {r.thread_name for r in freed.values() if r.tid == made[0].tid} <= set(names)
+        (record,) = [r for r in reader.get_high_watermark_allocation_records(merge_threads=False) if r.size == 1234]
+        assert record.thread_name == names[-1]
 
 
 # ------------------------------------------------------------------------------------------------------ views

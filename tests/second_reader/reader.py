@@ -169,6 +169,7 @@ class Reader:
         self.metadata = {}
         self.strings, self.stacks = [""], [None]
         self.frames, self.sites, self.threads, self.processes, self.modules = [], [], [], [], []
+        self.name_changes = []
         self.samples = []
         self.events_blocks = []
         self.aggregates = []
@@ -310,6 +311,10 @@ class Reader:
             elif ident == 23:
                 for thread, name in self.rows(section, 0, "pp"):
                     self.threads[thread]["name"] = name
+            elif ident == 25:
+                for thread, name, event in self.rows(section, len(self.name_changes), "ppd"):
+                    expect(thread < len(self.threads), "thread")
+                    self.name_changes.append((thread, self.strings[name], event))
             elif ident == 24:
                 self.read_locations(section)
 

@@ -61,6 +61,13 @@ struct Thread {
   StringId name = kNoString;
 };
 
+// From event number `event` on, a thread is called so. A thread that was never renamed has none of these.
+struct NameChange {
+  ThreadId thread{};
+  StringId name = kNoString;
+  std::uint64_t event = 0;
+};
+
 // One image of one process: exec starts another.
 struct Process {
   std::uint32_t pid = 0;
@@ -94,6 +101,7 @@ class Definitions {
   ProcessId add_process(const Process& process);  // always a new entry
   ModuleId add_module(const Module& module);      // always a new entry
   void rename_thread(ThreadId thread, StringId name);
+  void add_name_change(const NameChange& change);
   // Source positions of a native frame, innermost inlined function first.
   void set_locations(FrameId frame, std::span<const Location> locations);
 
@@ -109,6 +117,8 @@ class Definitions {
   const Module& module(ModuleId id) const;
   // python: its one location; native: those set, or none.
   std::span<const Location> locations(FrameId id) const;
+  // Those of one thread are in order of events; the last of them is its name.
+  std::span<const NameChange> name_changes() const;
   // Every frame given to set_locations, in order of these calls.
   std::span<const FrameId> located_frames() const;
 

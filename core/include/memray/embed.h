@@ -75,6 +75,9 @@ struct memray_embed {
    * `leave` nothing is recorded any more; `finish` returns when the capture is complete on disk. */
   void (*leave)(void);
   int (*finish)(char* why, size_t size);
+
+  /* The thread with this id of the kernel's is called `name` from now on, which the kernel need not know. */
+  void (*name_thread)(uint32_t os_tid, const char* name);
 };
 
 #ifdef __cplusplus

@@ -43,6 +43,11 @@ void check_definitions(const Definitions& got, const Definitions& want) {
     const Thread &a = got.thread(ThreadId{i}), &b = want.thread(ThreadId{i});
     REQUIRE(std::tie(a.process, a.number, a.os_tid, a.name) == std::tie(b.process, b.number, b.os_tid, b.name));
   }
+  REQUIRE(got.name_changes().size() == want.name_changes().size());
+  for (std::size_t i = 0; i < want.name_changes().size(); ++i) {
+    const NameChange &a = got.name_changes()[i], &b = want.name_changes()[i];
+    REQUIRE(std::tie(a.thread, a.name, a.event) == std::tie(b.thread, b.name, b.event));
+  }
   for (std::uint32_t i = 0; i < want.processes(); ++i) {
     const Process &a = got.process(ProcessId{i}), &b = want.process(ProcessId{i});
     REQUIRE(std::tie(a.pid, a.parent_pid, a.command_line, a.start) ==
@@ -170,7 +175,9 @@ TEST_CASE("definitions may grow, threads be renamed and symbols come late, betwe
   maker.make(100);
   encoder.events(stream.events);
   encoder.flush();
+  d.add_name_change({ThreadId{2}, d.thread(ThreadId{2}).name, 0});
   d.rename_thread(ThreadId{2}, d.add_string("renamed"));
+  d.add_name_change({ThreadId{2}, d.thread(ThreadId{2}).name, 100});
   const std::vector<Location> inlined = {{d.add_string("inner"), d.add_string("a.cc"), 3},
                                          {d.add_string("outer"), {}, 9}};
   d.set_locations(FrameId{3}, inlined);
@@ -181,6 +188,7 @@ TEST_CASE("definitions may grow, threads be renamed and symbols come late, betwe
   encoder.update_metadata(later);
   encoder.flush();
   d.rename_thread(ThreadId{2}, d.add_string("renamed again"));
+  d.add_name_change({ThreadId{2}, d.thread(ThreadId{2}).name, 200});
   const TemporaryFile unfinished(bytes.all);
   encoder.finish(final_metadata());
   CHECK(bytes.all.size() == encoder.bytes_written());
