@@ -7,6 +7,9 @@
 // Both are of fixed size, so nothing that a stranger sends says how much is to be read.
 #pragma once
 
+#include <sys/random.h>
+#include <sys/types.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -94,6 +97,18 @@ inline bool same_token(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
   for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) difference |= static_cast<unsigned>(a[i] ^ b[i]);
   return difference == 0;
+}
+
+// 128 random bits, in hexadecimal; empty where the system has none.
+inline std::string random_token() {
+  unsigned char bytes[16];
+  if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) return {};
+  std::string token;
+  for (const unsigned char byte : bytes) {
+    token += "0123456789abcdef"[byte >> 4];
+    token += "0123456789abcdef"[byte & 15];
+  }
+  return token;
 }
 
 // Name, in the abstract name space, of the Unix socket that is served beside a TCP port, for processes of the same

@@ -9,7 +9,6 @@
 #include <memray/live_protocol.h>
 #include <memray/sink.h>
 #include <poll.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <chrono>
@@ -52,12 +51,8 @@ Status make_token(std::string& token) {
     return Status::error(fmt::format("{} has to have {} to {} characters, without spaces", memray::live::kTokenVariable,
                                      kShortestToken, memray::live::kMaxToken));
   }
-  unsigned char bytes[16];
-  if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes))
-    return Status::error("cannot make a token: there are no random numbers");
-  token.clear();
-  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
-  return {};
+  token = memray::live::random_token();
+  return token.empty() ? Status::error("cannot make a token: there are no random numbers") : Status();
 }
 
 class SocketSink final : public memray::Sink {
