@@ -9,7 +9,10 @@
 namespace memray::live {
 namespace {
 
-constexpr std::int64_t kBetweenLooks = 1'000'000'000;  // nanoseconds
+// A second; less in the first ones, so that of a short recording something is known, too. Nanoseconds.
+std::int64_t between_looks(Time now) {
+  return std::clamp<std::int64_t>(nanoseconds(now) / 10, 50'000'000, 1'000'000'000);
+}
 
 }  // namespace
 
@@ -49,7 +52,7 @@ void LiveState::events(std::span<const Event> events) {
 
 // While what was live is told once more, what is live is none of a moment of the past, but all of it is of its age.
 void LiveState::look(Time time) {
-  if (looked_ && nanoseconds(time) - nanoseconds(*looked_) < kBetweenLooks) return;
+  if (looked_ && nanoseconds(time) - nanoseconds(*looked_) < between_looks(time)) return;
   looked_ = time;
   const SiteTotals live = sums_->live();
   marks_->mark(time, live);
