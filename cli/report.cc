@@ -1,42 +1,14 @@
 // memray REPORT capture: one reporter plugin as a subcommand.
 #include "report.h"
 
-#include "plugin/loader.h"
+#include "loaded_reporter.h"
 
 #include <fmt/format.h>
 
 #include <csignal>
-#include <cstdlib>
 
 namespace memray::cli {
 namespace {
-
-class LoadedReporter {
- public:
-  explicit LoadedReporter(const std::filesystem::path& file)
-      : plugin_(file, PluginKind::reporter),
-        factory_(*static_cast<const memray_reporter_factory*>(plugin_.descriptor().interface)),
-        reporter_(factory_.create(), factory_.destroy) {
-    if (!reporter_) throw Failure(fmt::format("cannot use {}: it could not make a reporter", file.string()));
-  }
-
-  const char* description() const { return plugin_.descriptor().description; }
-  void declare(ReporterOptions& options) const { reporter_->declare(options); }
-
-  // Returns the exit code; `message` says why it is not 0, if the report ended early.
-  int run(Context& context, std::string& message) {
-    char* text = nullptr;
-    const int code = factory_.run(reporter_.get(), &context, &text);
-    if (text) message = text;
-    std::free(text);
-    return code;
-  }
-
- private:
-  LoadedPlugin plugin_;
-  const memray_reporter_factory& factory_;
-  std::unique_ptr<Reporter, void (*)(Reporter*)> reporter_;
-};
 
 Capture open_capture(const std::string& file) {
   std::error_code error;

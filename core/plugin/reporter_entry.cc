@@ -17,10 +17,11 @@ static int failed(char** error, std::string_view prefix, const char* text, int c
   return code;
 }
 
-int run_reporter(Reporter& reporter, ReportContext& context, char** error) noexcept {
+template <typename Action>
+static int guarded(char** error, const Action& action) noexcept {
   *error = nullptr;
   try {
-    return reporter.run(context);
+    return action();
   } catch (const ReportUsageError& e) {
     return failed(error, "", e.what(), 2);
   } catch (const ReportError& e) {
@@ -34,6 +35,17 @@ int run_reporter(Reporter& reporter, ReportContext& context, char** error) noexc
   } catch (...) {
     return failed(error, "", "unexpected error of an unknown type");
   }
+}
+
+int run_reporter(Reporter& reporter, ReportContext& context, char** error) noexcept {
+  return guarded(error, [&] { return reporter.run(context); });
+}
+
+int follow_with(Reporter& reporter, const LiveReport& report, bool html, LivePage& page, char** error) noexcept {
+  return guarded(error, [&] {
+    page = reporter.live(report, html);
+    return 0;
+  });
 }
 
 }  // namespace memray::detail

@@ -56,7 +56,11 @@ std::vector<TimelinePoint> every_moment(std::span<const MemorySample> samples) {
 }  // namespace
 
 std::vector<TimelinePoint> timeline(const Capture& capture, std::size_t max_points) {
-  const std::vector<TimelinePoint> all = every_moment(capture.memory_samples());
+  return timeline(capture.memory_samples(), max_points);
+}
+
+std::vector<TimelinePoint> timeline(std::span<const MemorySample> samples, std::size_t max_points) {
+  const std::vector<TimelinePoint> all = every_moment(samples);
   const std::size_t stride = stride_of(all.size(), max_points);
   std::vector<TimelinePoint> points;
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -88,14 +88,39 @@ class ReportContext {
   virtual void commit_output() = 0;
 };
 
+// What a recording has come to, while it is made, for a page that follows it.
+struct LiveReport {
+  const Capture& capture;    // names, stacks and metadata; it has no events and knows no totals
+  const Snapshot& snapshot;  // what is shown; threads are merged
+  View view = View::peak;    // leaks: it is what was not freed; else what was live at a moment
+  Time now{};
+  Totals totals;
+  std::vector<TimelinePoint> memory;
+  std::string status;  // JSON that the page's frame understands, to be handed on as chrome.live
+};
+
+struct LivePage {
+  std::string data;  // all that the page shows, as JSON in one line
+  std::string html;  // a page with these data in it; it says itself, by a Content-Security-Policy, what it may do
+};
+
 class Reporter {
  public:
   virtual ~Reporter() = default;
   virtual void declare(ReporterOptions& options) const = 0;
   // Returns the exit code. May throw ReportError, CaptureError or any std::exception: the MEMRAY_REPORTER entry point
-  // turns them into text before they reach the plugin's boundary.
+  // turns them into text before they reach the plugin's boundary. So it does for `live`.
   virtual int run(ReportContext& context) = 0;
+
+  // Whether `memray live --web` can show it: a page that follows a recording.
+  virtual bool follows() const { return false; }
+  // `html` only if wanted: an open page asks for new data once a second.
+  virtual LivePage live(const LiveReport& report, bool html);
 };
+
+inline LivePage Reporter::live(const LiveReport&, bool) {
+  throw ReportError("this report does not follow a recording");
+}
 
 }  // namespace memray
 
@@ -105,23 +130,29 @@ struct memray_reporter_factory {
   void (*destroy)(memray::Reporter* reporter);
   // Returns the exit code; when an exception ended the run, 1, with `*error` set to a malloc'ed message (else nullptr).
   int (*run)(memray::Reporter* reporter, memray::ReportContext* context, char** error);
+  // The same of Reporter::live.
+  int (*live)(memray::Reporter* reporter, const memray::LiveReport* report, bool html, memray::LivePage* page,
+              char** error);
 };
 }
 
 namespace memray::detail {
 int run_reporter(Reporter& reporter, ReportContext& context, char** error) noexcept;
-}
+int follow_with(Reporter& reporter, const LiveReport& report, bool html, LivePage& page, char** error) noexcept;
+}  // namespace memray::detail
 
 // Defines the plugin's descriptor for a reporter class that is default-constructible.
-#define MEMRAY_REPORTER(Class, plugin_name, plugin_description, plugin_version)               \
-  extern "C" {                                                                                \
-  static const memray_reporter_factory memray_reporter_factory_instance = {                   \
-      []() -> memray::Reporter* { return new (std::nothrow) Class(); },                       \
-      [](memray::Reporter* reporter) { delete reporter; },                                    \
-      [](memray::Reporter* reporter, memray::ReportContext* context, char** error) {          \
-        return memray::detail::run_reporter(*reporter, *context, error);                      \
-      }};                                                                                     \
-  const memray_plugin_descriptor memray_plugin = {                                            \
-      MEMRAY_PLUGIN_MAGIC, MEMRAY_ABI_VERSION, MEMRAY_PLUGIN_REPORTER,           plugin_name, \
-      plugin_description,  plugin_version,     &memray_reporter_factory_instance};            \
+#define MEMRAY_REPORTER(Class, plugin_name, plugin_description, plugin_version)                           \
+  extern "C" {                                                                                            \
+  static const memray_reporter_factory memray_reporter_factory_instance = {                               \
+      []() -> memray::Reporter* { return new (std::nothrow) Class(); },                                   \
+      [](memray::Reporter* reporter) { delete reporter; },                                                \
+      [](memray::Reporter* reporter, memray::ReportContext* context, char** error) {                      \
+        return memray::detail::run_reporter(*reporter, *context, error);                                  \
+      },                                                                                                  \
+      [](memray::Reporter* reporter, const memray::LiveReport* report, bool html, memray::LivePage* page, \
+         char** error) { return memray::detail::follow_with(*reporter, *report, html, *page, error); }};  \
+  const memray_plugin_descriptor memray_plugin = {                                                        \
+      MEMRAY_PLUGIN_MAGIC, MEMRAY_ABI_VERSION, MEMRAY_PLUGIN_REPORTER,           plugin_name,             \
+      plugin_description,  plugin_version,     &memray_reporter_factory_instance};                        \
   }

@@ -1,5 +1,7 @@
 // memray flamegraph: who holds the memory, as a picture one can walk through.
+#include "html_common/live_sources.h"
 #include "html_common/options.h"
+#include "html_common/page.h"
 #include "temporal.h"
 
 #include <memray/reporter.h>
@@ -8,6 +10,9 @@
 
 namespace memray::flamegraph {
 namespace {
+
+// Sent once a second, so less of what nobody could see.
+constexpr Pruning kLivePruning = {.limit = 3e-4, .max_nodes = 15'000};
 
 class Flamegraph : public Reporter {
  public:
@@ -64,6 +69,23 @@ class Flamegraph : public Reporter {
     context.commit_output();
     return 0;
   }
+
+  bool follows() const override { return true; }
+
+  LivePage live(const LiveReport& report, bool html) override {
+    Page page;
+    page.source_link = html::kDefaultSourceLink;
+    page.chrome = html::make_live_chrome(report, "flamegraph");
+    FrameTable frames;
+    page.frames = &frames;
+    page.tree = snapshot_trees(report.capture, report.snapshot, frames, false, false, kLivePruning).tree;
+    page.functions = function_sums(report.capture, report.snapshot, page.tree, frames);
+    const std::string data = page_data(page, sources_.of(report.capture));
+    return {data, html ? html::live_page(page_template(), page.chrome.title, data) : std::string()};
+  }
+
+ private:
+  html::LiveSources sources_;
 };
 
 }  // namespace

@@ -10,8 +10,6 @@
 
 namespace memray::flamegraph {
 
-std::string_view page_template();  // made from web/
-
 namespace {
 
 using html::FrameList;
@@ -110,7 +108,7 @@ void add_functions(Json& json, const std::vector<FunctionSums>& functions, Frame
 
 }  // namespace
 
-void write_page(std::ostream& out, const Page& page, html::SourceLines& sources) {
+std::string page_data(const Page& page, html::SourceLines& sources) {
   Json json;
   FrameList frames(*page.frames);
   const bool threads = !page.threads.empty();
@@ -133,7 +131,11 @@ void write_page(std::ostream& out, const Page& page, html::SourceLines& sources)
   json.list("threads", page.threads);
   frames.add_to(json, sources);
   json.close('}');
-  html::write_page(out, page_template(), page.chrome.title, std::move(json).take());
+  return std::move(json).take();
+}
+
+void write_page(std::ostream& out, const Page& page, html::SourceLines& sources) {
+  html::write_page(out, page_template(), page.chrome.title, page_data(page, sources));
 }
 
 }  // namespace memray::flamegraph

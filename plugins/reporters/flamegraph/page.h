@@ -8,6 +8,7 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace memray::flamegraph {
@@ -36,6 +37,8 @@ struct Page {
   std::string source_link;                  // with {file} and {line}; empty for none
 };
 
+std::string_view page_template();  // made from web/
+std::string page_data(const Page& page, html::SourceLines& sources);
 void write_page(std::ostream& out, const Page& page, html::SourceLines& sources);
 
 }  // namespace memray::flamegraph

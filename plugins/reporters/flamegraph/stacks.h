@@ -10,41 +10,15 @@ struct TreePath {
   std::vector<FrameNumber> frames;
   std::vector<FrameNumber> without_imports;
 };
-
-// The paths of a capture's groups.
-class TreePaths {
- public:
-  TreePaths(const Capture& capture, FrameTable& frames, bool inverted)
-      : stacks_(capture), frames_(frames), inverted_(inverted) {}
-
-  // Valid until the next call.
-  const TreePath& of(const Group& group);
-
- private:
-  struct Known {
-    FrameNumber number{};
-    bool imports = false;
-    bool known = false;
-  };
-  const Known& known(std::uint32_t frame);
-
-  DisplayStacks stacks_;
-  FrameTable& frames_;
-  bool inverted_;
-  std::vector<Known> known_;
-  TreePath path_;
-};
+void set_path(TreePath& path, const std::vector<DisplayFrame>& stack, FrameTable& frames, bool inverted);
 
 struct SnapshotTrees {
   Tree tree;
   std::optional<Tree> without_imports;
   std::vector<std::string> threads;
 };
-SnapshotTrees snapshot_trees(const Capture& capture, const Snapshot& snapshot, FrameTable& frames, bool inverted,
-                             bool split);
-
-// Numbers of stacks that are near to each other are near in a tree as well: the builder thrives on this order.
-bool comes_before(const Group& a, const Group& b);
+SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTable& frames, bool inverted, bool split,
+                             const Pruning& pruning = {});
 
 // The functions of the snapshot that have a box in the tree.
 std::vector<FunctionSums> function_sums(const Capture& capture, const Snapshot& snapshot, const Tree& tree,

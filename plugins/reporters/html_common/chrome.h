@@ -3,7 +3,7 @@
 
 #include "html_common/json.h"
 
-#include <memray/query.h>
+#include <memray/reporter.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -34,11 +34,15 @@ struct Chrome {
   std::vector<Fact> facts;
   std::vector<std::string> notes;  // what a reader has to know before trusting the numbers
   std::vector<TimelinePoint> memory;
+  std::string live;  // JSON, of a page that follows a recording
 };
 
 // `report` is "flamegraph report" or the like; `max_points` of memory over time are kept.
 Chrome make_chrome(const Capture& capture, const Snapshot& snapshot, const Selection& selection,
                    std::string_view report, std::size_t max_points);
+
+// Of a recording that is still made.
+Chrome make_live_chrome(const LiveReport& live, std::string_view report);
 
 // Adds the field "chrome".
 void add_chrome(Json& json, const Chrome& chrome);

@@ -33,6 +33,12 @@ class Json {
     key(name);
     value(content);
   }
+  // What is JSON already.
+  void json(std::string_view name, std::string_view content) {
+    key(name);
+    separate();
+    text_ += content;
+  }
   template <typename Range>
   void list(std::string_view name, const Range& range) {
     key(name);

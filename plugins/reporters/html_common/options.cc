@@ -15,7 +15,7 @@ std::string source_link(const ReportContext& context, Confidential confidential)
   // Addresses name files, which somebody who keeps all source to themselves may not want either.
   if (!context.given("source-link") && confidential == Confidential::all) return {};
   if (link == "none") return {};
-  if (link == "vscode") return "vscode://file{file}:{line}";
+  if (link == "vscode") return kDefaultSourceLink;
   if (link == "idea") return "idea://open?file={file}&line={line}";
   if (link.find("{file}") == std::string::npos || link.find(':') == std::string::npos) {
     throw ReportError(fmt::format(

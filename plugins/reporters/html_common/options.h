@@ -10,6 +10,8 @@
 
 namespace memray::html {
 
+inline constexpr auto kDefaultSourceLink = "vscode://file{file}:{line}";
+
 struct PageOptions {
   Confidential confidential = Confidential::by_permissions;
   std::string source_link;  // with {file} and perhaps {line} in it; empty for none

@@ -1,6 +1,8 @@
 #include "html_common/page.h"
 
 #include <ostream>
+#include <sstream>
+#include <utility>
 
 namespace memray::html {
 
@@ -43,6 +45,15 @@ void write_page(std::ostream& out, std::string_view page_template, std::string_v
   out << page_template.substr(title_at + kTitle.size(), data_at - title_at - kTitle.size());
   write_escaped_json(out, json);
   out << page_template.substr(data_at + kData.size());
+}
+
+std::string live_page(std::string_view page_template, std::string_view title, std::string_view json) {
+  constexpr std::string_view kNothing = "default-src 'none'";
+  constexpr std::string_view kIts = "default-src 'none'; connect-src 'self'";
+  std::ostringstream out;
+  write_page(out, page_template, title, json);
+  std::string page = std::move(out).str();
+  return page.replace(page.find(kNothing), kNothing.size(), kIts);
 }
 
 }  // namespace memray::html

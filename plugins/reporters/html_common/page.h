@@ -8,10 +8,14 @@
 #pragma once
 
 #include <iosfwd>
+#include <string>
 #include <string_view>
 
 namespace memray::html {
 
 void write_page(std::ostream& out, std::string_view page_template, std::string_view title, std::string_view json);
+
+// A page that follows a recording: it may fetch data, from where it came from and nowhere else.
+std::string live_page(std::string_view page_template, std::string_view title, std::string_view json);
 
 }  // namespace memray::html

@@ -10,9 +10,7 @@
 
 namespace memray::table {
 
-std::string_view page_template();  // made from web/
-
-void write_page(std::ostream& out, const Page& page, html::SourceLines& sources) {
+std::string page_data(const Page& page, html::SourceLines& sources) {
   html::Json json;
   html::FrameList frames(*page.frames);
   const std::vector<Row>& rows = page.table.rows;
@@ -37,7 +35,11 @@ void write_page(std::ostream& out, const Page& page, html::SourceLines& sources)
   json.list("threads", page.table.threads);
   frames.add_to(json, sources);
   json.close('}');
-  html::write_page(out, page_template(), page.chrome.title, std::move(json).take());
+  return std::move(json).take();
+}
+
+void write_page(std::ostream& out, const Page& page, html::SourceLines& sources) {
+  html::write_page(out, page_template(), page.chrome.title, page_data(page, sources));
 }
 
 }  // namespace memray::table

@@ -7,6 +7,7 @@
 
 #include <iosfwd>
 #include <string>
+#include <string_view>
 
 namespace memray::table {
 
@@ -17,6 +18,8 @@ struct Page {
   std::string source_link;
 };
 
+std::string_view page_template();  // made from web/
+std::string page_data(const Page& page, html::SourceLines& sources);
 void write_page(std::ostream& out, const Page& page, html::SourceLines& sources);
 
 }  // namespace memray::table

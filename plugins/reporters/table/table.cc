@@ -1,7 +1,9 @@
 // memray table: every place that holds memory, to be sorted and searched.
 #include "page.h"
 
+#include "html_common/live_sources.h"
 #include "html_common/options.h"
+#include "html_common/page.h"
 
 #include <memray/reporter.h>
 
@@ -9,6 +11,8 @@
 
 namespace memray::table {
 namespace {
+
+constexpr std::size_t kMostLiveRows = 5'000;  // sent once a second
 
 class Table : public Reporter {
  public:
@@ -36,6 +40,21 @@ class Table : public Reporter {
     context.commit_output();
     return 0;
   }
+
+  bool follows() const override { return true; }
+
+  LivePage live(const LiveReport& report, bool html) override {
+    FrameTable frames;
+    const Page page = {.chrome = html::make_live_chrome(report, "table"),
+                       .frames = &frames,
+                       .table = make_rows(report.capture, report.snapshot, frames, false, kMostLiveRows),
+                       .source_link = html::kDefaultSourceLink};
+    const std::string data = page_data(page, sources_.of(report.capture));
+    return {data, html ? html::live_page(page_template(), page.chrome.title, data) : std::string()};
+  }
+
+ private:
+  html::LiveSources sources_;
 };
 
 }  // namespace

@@ -52,6 +52,7 @@ export class Graph {
   private rows = 1;
   private matches: Uint8Array | undefined;
   private hovered: number | undefined;
+  private pointer: PointerEvent | undefined; // while it is over the picture
   private focus = 0;
   private focusVisible = false;
   private animation = 0;
@@ -80,6 +81,21 @@ export class Graph {
     this.hovered = undefined;
     this.focus = zoomed;
     this.zoom(zoomed, false);
+  }
+
+  // Other figures for what is looked at: nothing moves but boxes.
+  update(picture: Picture, zoomed: number, focus: number): void {
+    this.picture = picture;
+    this.start = starts(picture.tree, picture.values);
+    this.zoomed = zoomed;
+    this.focus = focus;
+    const below = this.extent.offsetHeight - this.scroller.scrollTop;
+    const target = windowOf(this.start, picture.values, zoomed);
+    this.measure(target);
+    if (this.flames) this.scroller.scrollTop = this.extent.offsetHeight - below;
+    this.travel(target, false);
+    this.hovered = undefined;
+    if (this.pointer) this.point(this.nodeAt(this.pointer), this.pointer);
   }
 
   zoom(node: number, animated = true): void {
@@ -121,6 +137,11 @@ export class Graph {
 
   get focusedNode(): number {
     return this.focus;
+  }
+
+  // What the line at the bottom is about: what is pointed at, by pointer or keyboard, or else all.
+  get pointedNode(): number {
+    return this.hovered ?? (this.focusVisible ? this.focus : this.zoomed);
   }
 
   private get height(): number {
@@ -225,20 +246,22 @@ export class Graph {
     return nodeAt(this.picture.tree, this.start, this.picture.values, place, this.depthAt(event.clientY - area.top));
   }
 
+  private point(node: number | undefined, event?: PointerEvent): void {
+    this.pointer = event;
+    if (node !== this.hovered) {
+      this.hovered = node;
+      this.request();
+    }
+    this.scroller.style.cursor = node === undefined ? "default" : "pointer";
+    this.listener.pointed(node, event);
+  }
+
   private listen(): void {
     const { scroller } = this;
-    const point = (node: number | undefined, event?: PointerEvent) => {
-      if (node !== this.hovered) {
-        this.hovered = node;
-        this.request();
-      }
-      scroller.style.cursor = node === undefined ? "default" : "pointer";
-      this.listener.pointed(node, event);
-    };
-    scroller.addEventListener("pointermove", (event) => point(this.nodeAt(event), event));
-    scroller.addEventListener("pointerleave", () => point(undefined));
+    scroller.addEventListener("pointermove", (event) => this.point(this.nodeAt(event), event));
+    scroller.addEventListener("pointerleave", () => this.point(undefined));
     scroller.addEventListener("scroll", () => {
-      point(undefined);
+      this.point(undefined);
       this.paint();
     });
     scroller.addEventListener("click", (event) => {

@@ -1,9 +1,10 @@
 // Puts the page together: reads the report, and keeps view, graph, search, address bar and controls in step.
 
-import { fillFacts, fillHeadline, heldNames, setUpChrome, setUpKeys } from "../../../html_common/web/src/chrome";
+import { fillFacts, fillHeadline, heldBy, setUpChrome, setUpKeys, updateChrome } from "../../../html_common/web/src/chrome";
 import { addOption, addRadio, check, checkedValue, isChecked, onChange, selected } from "../../../html_common/web/src/controls";
 import { element, make } from "../../../html_common/web/src/dom";
 import * as format from "../../../html_common/web/src/format";
+import { follow } from "../../../html_common/web/src/live";
 import { readReport } from "../../../html_common/web/src/report";
 import { fillSourceLink } from "../../../html_common/web/src/source_link";
 import { cssColour, currentTheme } from "../../../html_common/web/src/theme";
@@ -18,6 +19,7 @@ import type { GroupBy, Grouping } from "./grouping";
 import { differenceHelp, help } from "./help";
 import { plainFigures, plainMetrics } from "./metrics";
 import type { Colours } from "./painter";
+import { nameOf, nodeOn, pathTo, Places } from "./places";
 import { RangePanel } from "./range_panel";
 import { matched, matchingFrames } from "./search";
 import { SandwichPanel } from "./sandwich_panel";
@@ -27,8 +29,9 @@ import type { MadeTree, Tree } from "./tree";
 import { View } from "./view";
 import type { Choices } from "./view";
 
-const report = readReport<Report>();
-const view = new View(report);
+let report = readReport<Report>();
+let view = new View(report);
+const places = report.chrome.live && new Places();
 const metrics = report.difference ? differenceMetrics : plainMetrics;
 const figures = report.difference ? differenceFigures : plainFigures;
 
@@ -112,29 +115,46 @@ const graph = new Graph(element("graph"), false, colours(), {
   focused: (node) => focused(factsOf(made.tree, groups, node)),
 });
 
-const panel: SandwichPanel = new SandwichPanel(view, colours(), {
-  chosen: (frame) => go(`of=${frame}`),
+const panel: SandwichPanel = new SandwichPanel(() => view, colours(), {
+  chosen: (frame) => go(frameAddress(frame)),
   pointed: (tree, node, event) => pointed(node === undefined ? undefined : factsOf(tree, panel.groups, node), event),
   focused: (tree, node) => focused(factsOf(tree, panel.groups, node)),
   picture,
 });
 
 // The address bar says what is looked at, so that the browser's back and forward buttons work: "123" is a zoomed node,
-// "of=45" are callers and callees of frame 45's function.
+// "of=45" are callers and callees of frame 45's function. While a recording is followed, the numbers are those of places.
 function go(fragment: string): void {
   if (location.hash.slice(1) !== fragment) location.hash = fragment;
   else followAddress();
 }
 
 function zoomAddress(id: number): string {
-  return id === 0 ? "" : String(id);
+  const number = places ? places.number(pathTo(view.raw(choices()), view.frames, id)) : id;
+  return number === 0 ? "" : String(number);
+}
+
+function frameAddress(frame: number): string {
+  return `of=${places ? places.number([nameOf(view.frames[frame])]) : frame}`;
+}
+
+function frameAt(number: number): number | undefined {
+  if (!places) return number < view.frames.length ? number : undefined;
+  const [name] = places.path(number);
+  const frame = view.frames.findIndex((each) => nameOf(each) === name);
+  return frame < 0 ? undefined : frame;
+}
+
+function rawNodeAt(number: number): number {
+  return places ? nodeOn(view.raw(choices()), view.frames, places.path(number)) : number;
 }
 
 function addressed(): { node: number; frame?: number } {
   const [, of, digits] = /^#(of=)?(\d+)$/.exec(location.hash) ?? [];
   const number = Number(digits ?? 0);
-  if (of) return { node: 0, frame: number < view.frames.length ? number : undefined };
-  return { node: number < made.nodeOf.length ? made.nodeOf[number] : 0 };
+  if (of) return { node: 0, frame: frameAt(number) };
+  const raw = rawNodeAt(number);
+  return { node: raw < made.nodeOf.length ? made.nodeOf[raw] : 0 };
 }
 
 function followAddress(): void {
@@ -166,6 +186,27 @@ function refresh(): void {
   fillLegend();
 }
 
+// The recording has gone on: everything anew but what the user has chosen.
+function update(next: Report): void {
+  const focus = pathTo(view.raw(choices()), view.frames, made.tree.id[graph.focusedNode]);
+  report = next;
+  view = new View(report);
+  const chosen = choices();
+  groups = view.grouping(chosen.group);
+  made = view.tree(chosen, weights());
+  const { node, frame } = addressed();
+  graph.update(picture(made.tree, groups), node, made.nodeOf[nodeOn(view.raw(chosen), view.frames, focus)]);
+  panel.show(frame, chosen, weights(), metric, panel.shown);
+  element("graph").hidden = frame !== undefined;
+  showMatched();
+  if (panel.shown) showDetails(factsOf(panel.tree, panel.groups, 0));
+  else showDetails(factsOf(made.tree, groups, graph.pointedNode));
+  fillTotals();
+  fillLegend();
+  fillStatistics();
+  updateChrome(report.chrome, memory);
+}
+
 function fillTotals(): void {
   const { bytes, count, bytesBefore } = made.tree.values;
   if (report.difference) {
@@ -176,7 +217,7 @@ function fillTotals(): void {
     ]);
     return;
   }
-  const [held, allocations] = heldNames[report.chrome.view];
+  const [held, allocations] = heldBy(report.chrome);
   fillHeadline([
     [range?.moment ?? held, format.bytes(bytes[0])],
     [allocations, format.count(count[0])],
@@ -253,7 +294,7 @@ function openSandwich(): void {
   const { tree } = made;
   const node = graph.focusedNode || graph.zoomedNode || (tree.size > 1 ? 1 : 0);
   const frame = view.raw(choices()).frame[tree.id[node]];
-  if (!view.frames[frame].special) go(`of=${frame}`);
+  if (!view.frames[frame].special) go(frameAddress(frame));
 }
 
 if (report.difference) {
@@ -299,7 +340,7 @@ refresh();
 // For tests and for the console: which boxes there are and where.
 Object.assign(window, {
   memrayFlamegraph: {
-    report,
+    report: () => report,
     tree: () => ({
       ...Object.fromEntries(Object.entries(made.tree.values).map(([key, values]) => [key, Array.from(values)])),
       id: Array.from(made.tree.id),
@@ -319,3 +360,4 @@ Object.assign(window, {
   },
 });
 document.documentElement.dataset.ready = "true";
+follow(report, update);

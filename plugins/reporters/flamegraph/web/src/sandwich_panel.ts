@@ -26,11 +26,11 @@ export class SandwichPanel {
   private readonly callees: Graph;
 
   constructor(
-    private readonly view: View,
+    private readonly view: () => View,
     colours: Colours,
     private readonly listener: SandwichListener,
   ) {
-    this.groups = view.grouping("function");
+    this.groups = view().grouping("function");
     this.callers = this.graph("callers", true, colours);
     this.callees = this.graph("callees", false, colours);
   }
@@ -44,14 +44,18 @@ export class SandwichPanel {
     return this.trees!.callees;
   }
 
-  show(frame: number | undefined, choices: Choices, weights: Weights, metric: Metric): void {
+  // `still`: the same function as before, with other figures.
+  show(frame: number | undefined, choices: Choices, weights: Weights, metric: Metric, still = false): void {
     element("both").hidden = frame === undefined;
     this.trees = undefined;
     if (frame === undefined) return;
-    this.groups = this.view.sandwichGrouping(choices);
-    this.trees = this.view.sandwich(choices, weights, frame);
-    this.callers.show(this.listener.picture(this.trees.callers, this.groups));
-    this.callees.show(this.listener.picture(this.trees.callees, this.groups));
+    this.groups = this.view().sandwichGrouping(choices);
+    this.trees = this.view().sandwich(choices, weights, frame);
+    for (const [graph, tree] of [[this.callers, this.trees.callers], [this.callees, this.trees.callees]] as const) {
+      const picture = this.listener.picture(tree, this.groups);
+      if (still) graph.update(picture, 0, 0);
+      else graph.show(picture);
+    }
     this.fillTitles(frame, choices, metric);
   }
 
@@ -85,7 +89,7 @@ export class SandwichPanel {
 
   // Boxes too small to be kept are not in these trees; the function's own sums are exact.
   private exact(frame: number, choices: Choices, whole: number, metric: Metric): string {
-    const sums = choices.thread === undefined && this.groups.by === "function" ? this.view.functionSums(frame) : undefined;
+    const sums = choices.thread === undefined && this.groups.by === "function" ? this.view().functionSums(frame) : undefined;
     if (!sums) return "";
     const total = metric.key === "bytes" ? sums.total : sums.count;
     const own = `; ${format.bytes(sums.own)} allocated in it directly`;

@@ -10,11 +10,16 @@ import { setUpTheme } from "./theme";
 export type Figure = [label: string, text: string];
 
 // What the totals are those of.
-export const heldNames: Record<Chrome["view"], [bytes: string, count: string]> = {
+const heldNames: Record<Chrome["view"], [bytes: string, count: string]> = {
   peak: ["at the peak", "live allocations"],
   leaks: ["not freed", "allocations"],
   temporary: ["short-lived", "allocations"],
 };
+
+// Of a recording that is still made it is more than one moment.
+export function heldBy({ live, view }: Chrome): [bytes: string, count: string] {
+  return live ? [live.held, "allocations"] : heldNames[view];
+}
 
 export function fillHeadline(figures: Figure[]): void {
   element("headline").replaceChildren(
@@ -46,8 +51,12 @@ function fillHeading(chrome: Chrome): void {
   badge.title = allocators[chrome.allocator.split(" ")[0]] ?? "Python's allocator";
 }
 
+const noteBoxes = new Map<string, HTMLElement>();
+
 function fillNotes(chrome: Chrome): void {
+  for (const [note, box] of noteBoxes) box.hidden = !chrome.notes.includes(note);
   for (const note of chrome.notes) {
+    if (noteBoxes.has(note)) continue;
     const box = make("p", note, "note");
     box.setAttribute("role", "status");
     const close = make("button", "✕", "icon");
@@ -55,6 +64,7 @@ function fillNotes(chrome: Chrome): void {
     close.addEventListener("click", () => box.remove());
     box.append(close);
     element("notes").append(box);
+    noteBoxes.set(note, box);
   }
 }
 
@@ -101,6 +111,12 @@ export function setUpChrome(chrome: Chrome, help: Help, themeChanged: () => void
   });
   const memory = setUpMemory(chrome);
   return memory;
+}
+
+// Of a recording that has gone on.
+export function updateChrome(chrome: Chrome, memory: MemoryPanel): void {
+  fillNotes(chrome);
+  memory.update(chrome);
 }
 
 // Keys by name. Typing into a field and open dialogs have their own.

@@ -53,20 +53,23 @@ export interface MemoryPanel {
   strip: HTMLElement;
   canvas: HTMLCanvasElement;
   repaint(): void;
+  update(chrome: Chrome): void; // of a recording that has gone on
   mark(options: Partial<ChartOptions>): void; // what the charts show besides the curves
   timeAt(clientX: number): number; // on the small chart
   positionOf(time: number): number; // in pixels from its left
 }
 
+function marksOf({ view, shownAt }: Chrome): Partial<ChartOptions> {
+  return { peak: view === "peak" ? shownAt : undefined };
+}
+
 export function setUpMemory(chrome: Chrome): MemoryPanel {
-  const curve = memoryOf(chrome);
+  let curve = memoryOf(chrome);
   const strip = element("memory");
   const small = element<HTMLCanvasElement>("memory-chart");
-  strip.hidden = curve.time.length < 2;
-  element("memory-button").hidden = strip.hidden;
   const large = element<HTMLCanvasElement>("memory-large");
   const dialog = element<HTMLDialogElement>("memory-dialog");
-  let marks: Partial<ChartOptions> = chrome.view === "peak" ? { peak: chrome.shownAt } : {};
+  let marks = marksOf(chrome);
   let at: number | undefined;
 
   const options = (canvas: HTMLCanvasElement): ChartOptions => ({
@@ -76,6 +79,8 @@ export function setUpMemory(chrome: Chrome): MemoryPanel {
     ...marks,
   });
   const repaint = () => {
+    strip.hidden = curve.time.length < 2;
+    element("memory-button").hidden = strip.hidden;
     if (strip.hidden) return;
     paintChart(small, curve, chartColours(), options(small));
     element("memory-legend").replaceChildren(...legend(curve, at));
@@ -104,10 +109,18 @@ export function setUpMemory(chrome: Chrome): MemoryPanel {
   const start = Number(chrome.facts.find((fact) => fact.unit === "epoch")?.value ?? 0);
   element("memory-csv").addEventListener("click", () => download("usage_over_time.csv", csvOf(curve, start)));
   new ResizeObserver(repaint).observe(small);
+  repaint();
   return {
     strip,
     canvas: small,
     repaint,
+    update: (now) => {
+      chrome = now;
+      curve = memoryOf(now);
+      marks = { ...marks, ...marksOf(now) };
+      if (at !== undefined) at = Math.min(at, curve.time.length - 1);
+      repaint();
+    },
     timeAt: (clientX) => timeUnder(small, curve, clientX, options(small)),
     positionOf: (time) => positionOf(small, curve, time, options(small)),
     mark: (changed) => {

@@ -1,5 +1,6 @@
 // What every report's JSON holds, as written by chrome.cc and frame_list.cc.
 
+import type { Live } from "./live";
 import { unpack } from "./unpack";
 
 export interface Fact {
@@ -25,6 +26,7 @@ export interface Chrome {
   notes: string[];
   facts: Fact[];
   memory: { time: string; rss: string; heap: string };
+  live?: Live; // of a page that follows a recording
 }
 
 // What a frame does for whoever reads the stack, in the order of core's FrameRole.

@@ -31,16 +31,26 @@ export class Grid {
   }
 
   show(rows: Row[]): void {
+    this.scroller.scrollTop = 0;
+    this.replace(rows, -1);
+  }
+
+  // Other figures for what is looked at: it is not scrolled, and the chosen row stays so, where `same` finds it again.
+  update(rows: Row[], same: (a: Row, b: Row) => boolean): void {
+    const chosen = this.rows[this.active];
+    this.replace(rows, chosen ? rows.findIndex((row) => same(row, chosen)) : -1);
+  }
+
+  private replace(rows: Row[], active: number): void {
     this.rows = rows;
-    this.active = -1;
+    this.active = active;
     this.shown.clear();
     this.body.replaceChildren();
     this.body.style.height = `${rows.length * rowHeight}px`;
     this.scroller.setAttribute("aria-rowcount", String(rows.length + 1));
     if (rows.length === 0) this.body.append(make("p", "Nothing matches.", "nothing"));
-    this.scroller.scrollTop = 0;
     this.fill();
-    this.listener.chosen(undefined);
+    this.listener.chosen(rows[active]);
   }
 
   private fill(): void {

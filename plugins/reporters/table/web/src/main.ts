@@ -1,21 +1,22 @@
 // Puts the page together: reads the report, and keeps rows, filters and totals in step.
 
-import { fillFacts, fillHeadline, heldNames, setUpChrome, setUpKeys } from "../../../html_common/web/src/chrome";
-import { addOption, selected } from "../../../html_common/web/src/controls";
+import { fillFacts, fillHeadline, heldBy, setUpChrome, setUpKeys, updateChrome } from "../../../html_common/web/src/chrome";
+import { addOption, onChange, selected } from "../../../html_common/web/src/controls";
 import { element, make } from "../../../html_common/web/src/dom";
 import * as format from "../../../html_common/web/src/format";
 import { kindNames } from "../../../html_common/web/src/kinds";
 import type { Kind } from "../../../html_common/web/src/kinds";
+import { follow } from "../../../html_common/web/src/live";
 import { readReport } from "../../../html_common/web/src/report";
 import { fillSourceLink } from "../../../html_common/web/src/source_link";
 import { Grid } from "./grid";
 import { help } from "./help";
-import { filtered, rowsOf, sorted, totalsOf } from "./rows";
+import { filtered, rowsOf, samePlace, sorted, totalsOf } from "./rows";
 import type { Column, Order, Report, Row } from "./rows";
 
-const report = readReport<Report>();
-const rows = rowsOf(report);
-const whole = totalsOf(rows);
+let report = readReport<Report>();
+let rows = rowsOf(report);
+let whole = totalsOf(rows);
 const split = report.threads.length > 0;
 const search = element<HTMLInputElement>("search");
 let order: Order = { column: "bytes", descending: true };
@@ -60,7 +61,7 @@ function showDetails(row: Row | undefined): void {
 
 const grid = new Grid(element("grid"), element("rows"), () => element("head").offsetHeight, { cells, chosen: showDetails });
 
-function refresh(): void {
+function select(): void {
   const filter = { text: search.value, allocator: selected("allocator-filter"), thread: selected("thread"), kind: selected("kind") };
   shown = sorted(filtered(rows, filter), order);
   const totals = totalsOf(shown);
@@ -69,6 +70,10 @@ function refresh(): void {
   output.append(
     ` (${format.percent(totals.bytes, whole.bytes)}) in ${format.allocations(totals.count)}, ${format.count(shown.length)} row${shown.length === 1 ? "" : "s"}`,
   );
+}
+
+function refresh(): void {
+  select();
   grid.show(shown);
 }
 
@@ -95,29 +100,51 @@ function sortBy(column: Column, label: string): void {
   refresh();
 }
 
+// Values that the list has already stay as they are, and where they are.
 function fillFilter(select: string, values: Iterable<string>, labelOf = (value: string) => value): void {
-  addOption(select, "all", "");
-  for (const value of new Set(values)) if (value !== "") addOption(select, labelOf(value), value);
-  element(select).addEventListener("change", refresh);
+  const known = new Set(Array.from(element<HTMLSelectElement>(select).options, ({ value }) => value));
+  if (!known.has("")) addOption(select, "all", "");
+  for (const value of new Set(values)) if (value !== "" && !known.has(value)) addOption(select, labelOf(value), value);
 }
 
-setUpChrome(report.chrome, help, () => undefined);
+function fillFilters(): void {
+  fillFilter("allocator-filter", rows.map((row) => row.allocator).sort());
+  fillFilter("thread", report.threads);
+  fillFilter("kind", (Object.keys(kindNames) as Kind[]).filter((kind) => kind !== "none" && rows.some((row) => row.kind === kind)), (kind) => kindNames[kind as Kind]);
+}
+
+function fillFigures(): void {
+  const [held, allocations] = heldBy(report.chrome);
+  fillHeadline([
+    [held, format.bytes(whole.bytes)],
+    [allocations, format.count(whole.count)],
+    ["recorded", format.duration(report.chrome.duration)],
+  ]);
+  const small = report.merged > 0 ? `The ${format.count(report.merged)} smallest rows are taken together as “(merged)”` : "";
+  fillFacts(report.chrome, [["Rows", format.count(rows.length) + (small === "" ? "" : `. ${small}`)]]);
+  element("merged").textContent = small;
+}
+
+// The recording has gone on: everything anew but what the user has chosen.
+function update(next: Report): void {
+  report = next;
+  rows = rowsOf(report);
+  whole = totalsOf(rows);
+  fillFilters();
+  fillFigures();
+  select();
+  grid.update(shown, samePlace);
+  updateChrome(report.chrome, memory);
+}
+
+const memory = setUpChrome(report.chrome, help, () => undefined);
 setUpKeys({});
-const [held, allocations] = heldNames[report.chrome.view];
-fillHeadline([
-  [held, format.bytes(whole.bytes)],
-  [allocations, format.count(whole.count)],
-  ["recorded", format.duration(report.chrome.duration)],
-]);
-const small = report.merged > 0 ? `The ${format.count(report.merged)} smallest rows are taken together as “(merged)”` : "";
-fillFacts(report.chrome, [["Rows", format.count(rows.length) + (small === "" ? "" : `. ${small}`)]]);
-element("merged").textContent = small;
+fillFigures();
 
 element("grid").classList.toggle("threads", split);
 element("thread-field").hidden = !split;
-fillFilter("allocator-filter", rows.map((row) => row.allocator).sort());
-fillFilter("thread", report.threads);
-fillFilter("kind", (Object.keys(kindNames) as Kind[]).filter((kind) => kind !== "none" && rows.some((row) => row.kind === kind)), (kind) => kindNames[kind as Kind]);
+fillFilters();
+onChange("#allocator-filter, #thread, #kind", refresh);
 search.addEventListener("input", refresh);
 fillHead();
 refresh();
@@ -129,3 +156,4 @@ Object.assign(window, {
   },
 });
 document.documentElement.dataset.ready = "true";
+follow(report, update);

@@ -64,6 +64,11 @@ export function filtered(rows: Row[], { text = "", allocator = "", thread = "", 
   );
 }
 
+// Of two reports: whether they are about the same place.
+export function samePlace(a: Row, b: Row): boolean {
+  return a.frame.line === b.frame.line && a.text === b.text;
+}
+
 // Of equal ones, those with more bytes first.
 export function sorted(rows: Row[], { column, descending }: Order): Row[] {
   const sign = descending ? -1 : 1;
