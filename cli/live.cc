@@ -2,7 +2,7 @@
 #include "arguments.h"
 #include "cli.h"
 #include "live_screen.h"
-#include "report_file.h"
+#include "live_web.h"
 
 #include "live/watcher.h"
 
@@ -28,13 +28,13 @@ constexpr auto kUsageLine = "memray live [options] [HOST:]PORT | unix:PATH";
 
 constexpr auto kDescription =
     "Watches a recording while it is made: one of memray run --live-remote, or of --sink=socket. The program does not\n"
-    "wait for it, and goes on when it ends. Without a terminal it is followed until it or a q on standard input ends "
-    "it.";
+    "wait for it, and goes on when it ends. With --web it is watched in a browser: flame graph, table, memory over "
+    "time.\n"
+    "Else without a terminal it is followed until it or a q on standard input ends it.";
 
 constexpr auto kFooter =
-    "Keys: q quit, ? help, space pause, t o a sort, / filter, v now, peak or leaks, [ ] time, m < > threads, p "
-    "process,\n"
-    "s save. [HOST:]PORT#TOKEN for recordings of other users and machines. docs/live.md has more.";
+    "Keys on the terminal: q quit, ? help, space pause, t o a sort, / filter, v now, peak or leaks, [ ] time, m < >\n"
+    "threads, p process, s save. [HOST:]PORT#TOKEN for recordings of other users and machines. docs/live.md has more.";
 
 live::Address address_of(const std::string& text) {
   try {
@@ -120,9 +120,10 @@ int follow(const live::Address& address, const live::LiveState::Keep& keep) {
 
 }  // namespace
 
-int live_command(const Installation&, const Arguments& arguments) {
+int live_command(const Installation& installation, const Arguments& arguments) {
   std::string where, output;
-  bool force = false;
+  bool force = false, web = false;
+  std::uint16_t web_port = 0;
   Command command(kDescription, kUsageLine);
   command.footer(kFooter);
   command.add_option("address", where, "Where it is served, as memray run has printed it")
@@ -131,13 +132,22 @@ int live_command(const Installation&, const Arguments& arguments) {
   command.add_option("-o,--output", output, "Write what comes into a file, too: a capture that every report reads")
       ->option_text(" FILE");
   command.add_flag("-f,--force", force, "Overwrite it, if it is there");
+  command.add_flag("--web", web, "Serve pages to a browser on this machine, and print their address");
+  const CLI::Option* const port =
+      command.add_option("--web-port", web_port, "The same, on this port")->option_text(" PORT");
   if (!command.read(arguments)) return kSuccess;
+  web = web || port->count() > 0;
   const live::Address address = address_of(where);
 
   std::shared_ptr<Kept> kept;
   if (!output.empty()) kept = std::make_shared<Kept>(output, force);
   live::LiveState::Keep keep;
   if (kept) keep = [kept](std::span<const std::byte> bytes, bool beginning) { kept->write(bytes, beginning); };
+  if (web) {
+    const int ending = ending_signals();  // before there is a thread
+    live::Watcher watcher(address, keep);
+    return watch_in_browser(watcher, installation, web_port, ending);
+  }
   if (isatty(STDOUT_FILENO) == 0) return follow(address, keep);
   live::Watcher watcher(address, keep);
   watch_on_terminal(watcher);

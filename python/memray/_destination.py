@@ -9,13 +9,7 @@ from typing import Union
 
 @dataclass(frozen=True)
 class Destination:
-    """What ``Tracker(destination=...)`` takes: a FileDestination or a SocketDestination.
-
-    Example::
-
-        def record_to(destination: memray.Destination) -> memray.Tracker:
-            return memray.Tracker(destination=destination)
-    """
+    """What ``Tracker(destination=...)`` takes."""
 
 
 @dataclass(frozen=True)

@@ -35,24 +35,14 @@ class AllocatorType(enum.IntEnum):
 
 
 class FileFormat(enum.IntEnum):
-    """What a capture holds: every event, or totals for each place that allocates.
-
-    Example::
-
-        Tracker("capture.bin", file_format=FileFormat.AGGREGATED_ALLOCATIONS)
-    """
+    """What a capture holds: every event, or totals for each place that allocates."""
 
     ALL_ALLOCATIONS = 1
     AGGREGATED_ALLOCATIONS = 2
 
 
 class PymallocDomain(enum.IntEnum):
-    """The three families of CPython's allocators: PyMem_RawMalloc, PyMem_Malloc, PyObject_Malloc and their like.
-
-    Example::
-
-        memray._test.PymallocMemoryAllocator(PymallocDomain.OBJECT).malloc(100)
-    """
+    """The three families of CPython's allocators."""
 
     PYMALLOC_RAW = RAW = 1
     PYMALLOC_MEM = MEM = 2
@@ -60,12 +50,7 @@ class PymallocDomain(enum.IntEnum):
 
 
 class SymbolicSupport(enum.IntEnum):
-    """How much this interpreter tells about its native functions.
-
-    Example::
-
-        assert memray.get_symbolic_support() >= memray.SymbolicSupport.FUNCTION_NAME_ONLY
-    """
+    """How much this interpreter tells about its native functions."""
 
     NONE = 1
     FUNCTION_NAME_ONLY = 2
