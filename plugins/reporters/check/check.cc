@@ -40,7 +40,8 @@ class Check final : public Reporter {
     if (!limited)
       throw ReportUsageError("nothing to check: give --max-peak, --max-leaks, --max-allocations or --baseline");
     const std::vector<Outcome> outcomes = check_all(context);
-    context.out() << (context.flag("json") ? json_report(context.capture(), outcomes) : text_report(outcomes));
+    context.out() << (context.flag("json") ? json_report(context.capture(), outcomes)
+                                           : text_report(outcomes, context.out_is_terminal() ? context.columns() : 0));
     if (context.given("junit")) write_file(context.text("junit"), junit_report(context.capture(), outcomes));
     return std::ranges::all_of(outcomes, &Outcome::passed) ? 0 : 1;
   }

@@ -34,11 +34,14 @@ std::string xml(std::string_view text) {
 
 }  // namespace
 
-std::string text_report(const std::vector<Outcome>& outcomes) {
+std::string text_report(const std::vector<Outcome>& outcomes, int columns) {
+  constexpr std::string_view kIndent = "          ";
+  const auto width = static_cast<std::size_t>(std::max(columns, 40)) - kIndent.size();
   std::string text;
   for (const Outcome& outcome : outcomes) {
     text += fmt::format("{}  {}\n", outcome.passed ? "ok    " : "FAILED", outcome.reason);
-    for (const std::string& line : outcome.details) text += fmt::format("          {}\n", line);
+    for (const std::string& line : outcome.details)
+      text += fmt::format("{}{}\n", kIndent, columns == 0 ? line : shorten_middle(line, width));
   }
   return text;
 }

@@ -57,32 +57,40 @@ std::vector<DisplayFrame> frames_of(const Capture& capture, const ObjectGroup& g
   return display_stack(capture, stacks);
 }
 
-std::string stack_text(const Capture& capture, const ObjectGroup& group) {
+// As many callers as fit, but not many.
+std::string stack_text(const Capture& capture, const ObjectGroup& group, std::size_t width) {
   constexpr std::size_t kShown = 3;
-  std::string text;
+  constexpr std::string_view kMore = " < …";
   const auto frames = frames_of(capture, group);
-  for (std::size_t i = 0; i < std::min(frames.size(), kShown); ++i) {
+  std::string text;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
     const std::string_view file = frames[i].file;
-    fmt::format_to(std::back_inserter(text), "{}{} ({}:{})", i == 0 ? "" : " < ", frames[i].function,
-                   file.substr(file.rfind('/') + 1), frames[i].line);
+    const std::string frame =
+        printable(fmt::format("{} ({}:{})", frames[i].function, file.substr(file.rfind('/') + 1), frames[i].line));
+    const bool last = i + 1 == frames.size();
+    const std::size_t needed = text_width(text) + 3 + text_width(frame) + (last ? 0 : text_width(kMore));
+    if (i == kShown || (i > 0 && needed > width)) return text.append(kMore);
+    text.append(i == 0 ? "" : " < ").append(frame);
   }
-  if (frames.size() > kShown) text += " < ...";
-  return text.empty() ? "no stack" : printable(text);
+  return text.empty() ? "no stack" : text;
 }
 
 void print_text(const ReportContext& context, const Report& report, std::size_t rows, std::size_t stacks) {
   const Capture& capture = context.capture();
   std::ostream& out = context.out();
+  const std::size_t width = context.out_is_terminal() ? static_cast<std::size_t>(std::max(context.columns(), 60)) : ~0u;
+  const auto line = [&](std::uint64_t surviving, std::uint64_t created, const std::string& what) {
+    out << shorten_middle(fmt::format("{:>12} {:>12}  {}", surviving, created, what), width) << '\n';
+  };
   out << fmt::format("{} of {} Python objects made while recording were there at its end.\n", report.surviving,
                      report.created);
   if (report.types.empty()) return;
   out << fmt::format("\n{:>12} {:>12}  {}\n", "surviving", "made", "type, and the stacks of most survivors");
   for (std::size_t i = 0; i < std::min(rows, report.types.size()); ++i) {
     const TypeTotal& type = report.types[i];
-    out << fmt::format("{:>12} {:>12}  {}\n", type.surviving, type.created, printable(type.type));
+    line(type.surviving, type.created, printable(type.type));
     for (std::size_t k = 0; k < std::min(stacks, type.groups.size()) && type.groups[k].surviving != 0; ++k)
-      out << fmt::format("{:>12} {:>12}    {}\n", type.groups[k].surviving, type.groups[k].created,
-                         stack_text(capture, type.groups[k]));
+      line(type.groups[k].surviving, type.groups[k].created, "  " + stack_text(capture, type.groups[k], width - 29));
   }
   if (rows < report.types.size())
     out << fmt::format("{} of {} types shown; -r N shows N.\n", rows, report.types.size());
