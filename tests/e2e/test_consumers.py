@@ -9,7 +9,10 @@ import sys
 
 import pytest
 
+from model import Model
 from recording import record, run
+from test_agreement import PROGRAM as MANY_THINGS
+from test_agreement import VIEWS, View
 
 REQUIREMENTS = ["gprof2dot==2025.4.14", "duckdb>=1.0", "pyarrow>=16", "jsonschema>=4", "prometheus_client>=0.20"]
 SPEEDSCOPE = "speedscope@1.25.0"
@@ -149,6 +152,31 @@ print(json.dumps([str(table.schema.field("stack").type), sum(table["bytes"].to_p
     assert kind.startswith("list<") and size == total
     assert any("Thread 1" in thread for thread in threads)
     assert command.endswith("shop.py")
+
+
+READ = """
+import json, sys, pyarrow.parquet as pq
+print(json.dumps([pq.read_table(path).to_pylist() for path in sys.argv[1:]]))
+"""
+
+
+def test_parquet_agrees_with_parse(memray, environment, tmp_path):
+    """Every row of every view is that of a computation in Python, as in test_agreement.py."""
+    script = tmp_path / "shop.py"
+    script.write_text(MANY_THINGS)
+    recording = record(memray, tmp_path, script, "--unwinders=python")
+    views = [View(recording, Model(recording.lines), name) for name in VIEWS]
+    paths = [tmp_path / f"{view.name}.parquet" for view in views]
+    for view, path in zip(views, paths):
+        recording.report("transform", "parquet", "-o", path, *view.options)
+    for view, rows in zip(views, json.loads(python(environment, READ, *paths))):
+        reported = {}
+        for row in rows:
+            stack = tuple((frame["function"], frame["file"], frame["line"]) for frame in row["stack"])
+            assert stack[:1] == (((row["function"], row["file"], row["line"]),) if stack else ())
+            reported[stack, row["allocator"]] = row["bytes"], row["allocations"]
+        assert len(reported) == len(rows)
+        assert reported == view.by(lambda stack, thread, allocator: (stack, allocator))
 
 
 def test_prometheus_parses_openmetrics(environment, recording, tmp_path):
