@@ -41,16 +41,22 @@ export class Grid {
     this.replace(rows, chosen ? rows.findIndex((row) => same(row, chosen)) : -1);
   }
 
+  // Elements that are there are used again: a button that is pressed before and released afterwards has clicked.
   private replace(rows: Row[], active: number): void {
     this.rows = rows;
     this.active = active;
-    this.shown.clear();
-    this.body.replaceChildren();
+    for (const [i, element] of this.shown) if (i < rows.length) this.write(element, i);
     this.body.style.height = `${rows.length * rowHeight}px`;
     this.scroller.setAttribute("aria-rowcount", String(rows.length + 1));
+    this.body.querySelector(".nothing")?.remove();
     if (rows.length === 0) this.body.append(make("p", "Nothing matches.", "nothing"));
     this.fill();
     this.listener.chosen(rows[active]);
+  }
+
+  private write(element: HTMLElement, i: number): void {
+    element.setAttribute("aria-selected", String(i === this.active));
+    element.replaceChildren(...this.listener.cells(this.rows[i]));
   }
 
   private fill(): void {
@@ -69,9 +75,8 @@ export class Grid {
     element.id = `row-${i}`;
     element.setAttribute("role", "row");
     element.setAttribute("aria-rowindex", String(i + 2));
-    element.setAttribute("aria-selected", String(i === this.active));
     element.style.top = `${i * rowHeight}px`;
-    element.append(...this.listener.cells(this.rows[i]));
+    this.write(element, i);
     element.addEventListener("click", () => this.choose(i));
     this.shown.set(i, element);
     this.body.append(element);
