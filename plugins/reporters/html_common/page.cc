@@ -49,11 +49,14 @@ void write_page(std::ostream& out, std::string_view page_template, std::string_v
 
 std::string live_page(std::string_view page_template, std::string_view title, std::string_view json) {
   constexpr std::string_view kNothing = "default-src 'none'";
-  constexpr std::string_view kIts = "default-src 'none'; connect-src 'self'";
+  constexpr std::string_view kIts = "default-src 'none'; connect-src 'self'; img-src data:";
+  // A browser would ask for /favicon.ico, without the token.
+  constexpr std::string_view kIcon = "<link rel=\"icon\" href=\"data:,\">\n";
   std::ostringstream out;
   write_page(out, page_template, title, json);
   std::string page = std::move(out).str();
-  return page.replace(page.find(kNothing), kNothing.size(), kIts);
+  page.replace(page.find(kNothing), kNothing.size(), kIts);
+  return page.insert(page.find("</head>"), kIcon);
 }
 
 }  // namespace memray::html

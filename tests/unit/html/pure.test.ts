@@ -14,6 +14,7 @@ import { changeColour, differenceFigures, growth, withDifferences } from "../../
 import { grouping } from "../../../plugins/reporters/flamegraph/web/src/grouping";
 import { boxes, nodeAt, starts, windowOf } from "../../../plugins/reporters/flamegraph/web/src/layout";
 import { move } from "../../../plugins/reporters/flamegraph/web/src/navigation";
+import { nameOf, nodeOn, pathTo, Places } from "../../../plugins/reporters/flamegraph/web/src/places";
 import { sandwich } from "../../../plugins/reporters/flamegraph/web/src/sandwich";
 import { matched } from "../../../plugins/reporters/flamegraph/web/src/search";
 import { sourceAddress } from "../../../plugins/reporters/html_common/web/src/source_link";
@@ -56,6 +57,36 @@ test("a hidden frame takes its callees along, and its memory stays with the call
   assert.deepEqual([...tree.id], [0, 4, 5, 6]);
   assert.equal(tree.values.bytes[0], 100);
   assert.deepEqual([...nodeOf], [0, 0, 0, 0, 1, 2, 3]);
+});
+
+test("a place is found again in a tree whose nodes have other numbers", () => {
+  const frame = (name: string, line = 1): Frame => ({ function: name, file: "/x.py", line, native: false, special: false, role: "ordinary", source: "" });
+  const before = ["<root>", "a", "b", "c", "d", "e", "f"].map((name) => frame(name));
+  // root (d (b), a (c (b), b))
+  const after = ["b", "d", "<root>", "c", "a"].map((name) => frame(name));
+  const later: RawTree = {
+    ...raw,
+    size: 7,
+    depth: Uint32Array.from([0, 1, 2, 1, 2, 3, 2]),
+    parent: Uint32Array.from([0, 0, 1, 0, 3, 4, 3]),
+    frame: Float64Array.from([2, 1, 0, 4, 3, 0, 0]),
+  };
+  const found = (node: number) => nodeOn(later, after, pathTo(raw, before, node));
+  assert.equal(found(0), 0);
+  assert.equal(found(1), 3); // a
+  assert.equal(found(2), 6); // b below a, and neither below d nor below c
+  assert.equal(found(3), 4); // c
+  assert.equal(found(5), 1); // e is gone: d, which called it
+  assert.equal(found(6), 0); // f is gone
+  assert.equal(nodeOn(later, after, [nameOf(frame("a", 2))]), 0); // another line
+
+  const places = new Places();
+  const [b, c] = [2, 3].map((node) => places.number(pathTo(raw, before, node)));
+  assert.equal(places.number([]), 0);
+  assert.notEqual(b, c);
+  assert.equal(places.number(pathTo(raw, before, 2)), b);
+  assert.deepEqual(places.path(c), pathTo(raw, before, 3));
+  assert.deepEqual(places.path(99), []);
 });
 
 test("callees of a skipped frame move up to its caller", () => {
