@@ -41,6 +41,13 @@ def test_threads(open_page, make_capture):
     assert set(page.tree["thread"][1:]) == {option.text}
 
 
+def test_a_page_without_boxes_says_so(open_page):
+    page = open_page("shop", "--leaks", "--from=1h")
+    assert page.tree["bytes"] == [0]
+    assert page.text("#empty") == "Nothing to show."
+    assert open_page("shop").text("#empty") == ""
+
+
 def test_titles(open_page):
     assert open_page("shop").browser.title == "memray - flamegraph report"
     assert open_page("shop", "--leaks").browser.title == "memray - flamegraph report (memory leaks)"

@@ -108,7 +108,7 @@ def test_search_and_filters_keep_totals(open_table, make_capture):
     page.choose("kind", "program")
     check(lambda entry: entry["thread"] == 1 and innermost(entry)[1].startswith("/home/ada/"))
     page.search("no such thing")
-    assert page.text("#rows") == "Nothing matches." and page.text("#totals").startswith("0 B")
+    assert page.text("#rows") == "Nothing to show." and page.text("#totals").startswith("0 B")
     page.keys("\ue00c")
     page.look()
     check(lambda entry: entry["thread"] == 1 and innermost(entry)[1].startswith("/home/ada/"))

@@ -174,8 +174,15 @@ test("children lie side by side in their parent", () => {
   ]);
   const zoomed = boxes(tree, start, bytes, windowOf(start, bytes, 4), 1000, 1, 2, 1);
   assert.deepEqual(zoomed.map((box) => [box.node, box.x, box.width]), [[4, 0, 1000], [5, 0, 1000]]);
-  const wide = boxes(tree, start, bytes, windowOf(start, bytes, 0), 1000, 0, Infinity, 90);
-  assert.deepEqual(wide.map((box) => box.node), [0, 1, 2, 3, 4, 5]);
+});
+
+test("of narrow boxes there is one where there would be nothing", () => {
+  const tree = treeOf();
+  const { bytes } = tree.values;
+  const start = starts(tree, bytes);
+  const shown = (minWidth: number) => boxes(tree, start, bytes, windowOf(start, bytes, 0), 1000, 0, Infinity, minWidth).map((box) => box.node);
+  assert.deepEqual(shown(90), [0, 1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(shown(350), [0, 1, 2, 3, 4]); // 4 is narrow, so 5 below it is not shown, and 6 would begin within 350 of it
 });
 
 test("what is at a place", () => {

@@ -34,7 +34,8 @@ export function windowOf(start: Float64Array, values: Float64Array, node: number
   return { from: start[node], to: start[node] + values[node] };
 }
 
-// The boxes at least `minWidth` wide, of depths [firstDepth, lastDepth], cut at the edges of the window.
+// The boxes of depths [firstDepth, lastDepth], cut at the edges of the window. Of those narrower than `minWidth` there is
+// one where there would be nothing at all: ten thousand of them beside each other are no empty place.
 export function boxes(
   tree: Tree,
   start: Float64Array,
@@ -48,16 +49,18 @@ export function boxes(
   const found: Box[] = [];
   const scale = width / (window.to - window.from);
   if (!Number.isFinite(scale)) return found;
+  const reached: number[] = []; // by depth: how far there is something
   for (let i = 0; i < tree.size; ) {
     const left = Math.max(0, (start[i] - window.from) * scale);
     const right = Math.min(width, (start[i] + values[i] - window.from) * scale);
     const depth = tree.depth[i];
-    if (right - left < minWidth || depth > lastDepth) {
-      i = tree.end[i];
-      continue;
+    const narrow = right - left < minWidth;
+    const seen = depth >= firstDepth && depth <= lastDepth && right > left;
+    if (seen && !(narrow && left < (reached[depth] ?? 0))) {
+      found.push({ node: i, depth, x: left, width: right - left });
+      reached[depth] = Math.max(right, left + minWidth);
     }
-    if (depth >= firstDepth) found.push({ node: i, depth, x: left, width: right - left });
-    ++i;
+    i = narrow || depth > lastDepth ? tree.end[i] : i + 1;
   }
   return found;
 }

@@ -183,6 +183,7 @@ function refresh(): void {
   graph.show(picture(made.tree, groups), node);
   followAddress();
   fillTotals();
+  fillEmpty();
   fillLegend();
 }
 
@@ -202,6 +203,7 @@ function update(next: Report): void {
   if (panel.shown) showDetails(factsOf(panel.tree, panel.groups, 0));
   else showDetails(factsOf(made.tree, groups, graph.pointedNode));
   fillTotals();
+  fillEmpty();
   fillLegend();
   fillStatistics();
   updateChrome(report.chrome, memory);
@@ -223,6 +225,15 @@ function fillTotals(): void {
     [allocations, format.count(count[0])],
     ["recorded", format.duration(report.chrome.duration)],
   ]);
+}
+
+// A graph of no bytes has no boxes, though there may be allocations.
+function fillEmpty(): void {
+  const { values } = made.tree;
+  const allocations = values.count[0];
+  element("empty").hidden = values[metric.key][0] !== 0;
+  element("empty").textContent =
+    allocations === 0 ? "Nothing to show." : `${format.allocations(allocations)} of no bytes: choose Allocations to see where.`;
 }
 
 function fillStatistics(): void {

@@ -49,7 +49,7 @@ export class Grid {
     this.body.style.height = `${rows.length * rowHeight}px`;
     this.scroller.setAttribute("aria-rowcount", String(rows.length + 1));
     this.body.querySelector(".nothing")?.remove();
-    if (rows.length === 0) this.body.append(make("p", "Nothing matches.", "nothing"));
+    if (rows.length === 0) this.body.append(make("p", "Nothing to show.", "nothing"));
     this.fill();
     this.listener.chosen(rows[active]);
   }
