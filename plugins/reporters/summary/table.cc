@@ -16,6 +16,8 @@ constexpr std::size_t kColumns = 6;
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kNarrowestLocation = 20;
 constexpr std::size_t kEllipsisAndSlash = 2;
+constexpr std::size_t kWidestUnbounded =
+    300;  // where no line is too long: rows are not padded for the sake of a longer one
 constexpr std::string_view kBold = "\x1b[1m", kDim = "\x1b[2m", kReset = "\x1b[0m";
 
 using Cells = std::array<std::string, kColumns>;
@@ -81,6 +83,7 @@ std::string render(const std::vector<FunctionTotal>& rows, const TableStyle& sty
   Widths content{};
   for (const FunctionTotal& row : rows) widen(content, body.emplace_back(cells(row, style.whole)));
 
+  if (style.width == 0) content[0] = std::min(content[0], kWidestUnbounded);
   bool two_lines = false;
   Widths widths{};
   for (;; two_lines = true) {

@@ -26,6 +26,13 @@ std::string label(const CallTree& tree, NodeId id) {
   return text;
 }
 
+// Where lines would be mostly indentation, they say how deep they are.
+std::string indentation(std::size_t depth) {
+  constexpr std::size_t kDeepest = 60;
+  if (depth <= kDeepest) return std::string(depth * 2, ' ');
+  return fmt::format("{}‹{}› ", std::string(kDeepest * 2, ' '), depth);
+}
+
 // Calls with less than a hundredth of everything are left out: a page to read, not a dump.
 void print_text(ReportContext& context, const CallTree& tree) {
   std::ostream& out = context.out();
@@ -44,8 +51,7 @@ void print_text(ReportContext& context, const CallTree& tree) {
       continue;
     }
     out << fmt::format("{} {} {}{}\n", pad_left(size_text(node.bytes), 10),
-                       pad_left(percent_text(node.bytes, tree.root().bytes), 7), std::string(depth * 2, ' '),
-                       label(tree, id));
+                       pad_left(percent_text(node.bytes, tree.root().bytes), 7), indentation(depth), label(tree, id));
     for (auto child = node.children.rbegin(); child != node.children.rend(); ++child) {
       pending.push_back({*child, depth + 1});
     }
