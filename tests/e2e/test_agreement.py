@@ -150,14 +150,19 @@ def test_summary(view):
     assert reported == {function: (own[function], total[function], count[function]) for function in count}
 
 
-@pytest.mark.parametrize("split", [False, True])
-def test_csv(view, split):
-    labels = {value["tid"]: (value["number"], value["name"]) for kind, value in view.recording.lines if kind == "THREAD"}
+def thread_label(recording):
+    labels = {value["tid"]: (value["number"], value["name"]) for kind, value in recording.lines if kind == "THREAD"}
 
     def label(thread):
         number, name = labels[thread]
         return f"Thread {number} ({name})" if name else f"Thread {number}"
 
+    return label
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_csv(view, split):
+    label = thread_label(view.recording)
     rows = csv.DictReader(io.StringIO(view.transform("csv", *(["--split-threads"] if split else []))))
     reported = collections.defaultdict(lambda: [0, 0])
     for row in rows:
@@ -308,7 +313,7 @@ def test_tree(view):
 
 def test_diff(view, memray):
     """Against itself nothing changed; by stack and by every property the sums are those of the view."""
-    for by in ("stack", "function", "file", "module", "library", "allocator", "size"):
+    for by in ("stack", "function", "file", "module", "library", "thread", "process", "allocator", "size"):
         done = run([memray, "diff", "--json", "--by", by, *view.options, view.recording.path, view.recording.path])
         assert done.returncode == 0, done.stderr
         data = json.loads(done.stdout)
@@ -316,6 +321,13 @@ def test_diff(view, memray):
         assert all(row["bytes_before"] == row["bytes_after"] for row in data["rows"])
         assert sum(row["bytes_after"] for row in data["rows"]) == view.bytes
         assert sum(row["allocations_after"] for row in data["rows"]) == view.count
+
+
+def test_diff_by_thread(view, memray):
+    label = thread_label(view.recording)
+    done = run([memray, "diff", "--json", "--by", "thread", *view.options, view.recording.path, view.recording.path])
+    rows = {row["name"]: (row["bytes_after"], row["allocations_after"]) for row in json.loads(done.stdout)["rows"]}
+    assert rows == view.by(lambda stack, thread, allocator: label(thread))
 
 
 def test_diff_by_size(view, memray):

@@ -57,7 +57,8 @@ class Compared {
     if (first && (context.view() != View::peak || !context.selection().whole()))
       throw ReportUsageError(
           "--before and --after compare what was live; leave out --leaks, --temporary-..., --from and --to");
-    const SnapshotOptions options{.split_sizes = context.text("by") == "size"};
+    const std::string by = context.text("by");
+    const SnapshotOptions options{.merge_threads = by != "thread" && by != "process", .split_sizes = by == "size"};
     before_snapshot_ = first ? live_at(before_, *first, options) : snapshot(before_, context.selection(), options);
     after_snapshot_ = second ? live_at(after_, *second, options) : snapshot(after_, context.selection(), options);
   }
@@ -186,8 +187,9 @@ class DiffReport final : public Reporter {
     options.views();
     options.text("before", '\0', "", "With one capture: the first moment, as in 1.5s or 300ms");
     options.text("after", '\0', "", "With one capture: the second moment");
-    options.choice("by", '\0', {"stack", "function", "file", "module", "library", "allocator", "size"}, "stack",
-                   "What to compare by");
+    options.choice("by", '\0',
+                   {"stack", "function", "file", "module", "library", "thread", "process", "allocator", "size"},
+                   "stack", "What to compare by");
     options.integer("max-rows", 'r', 0, 0, std::numeric_limits<std::int32_t>::max(),
                     "Rows to show of what grew, and of what shrank; 0: 20 of them, all with --json");
     options.flag("json", '\0', "Print JSON");

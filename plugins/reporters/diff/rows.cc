@@ -10,8 +10,9 @@ namespace {
 
 GroupBy property_of(const std::string& name) {
   constexpr std::pair<std::string_view, GroupBy> kNames[] = {
-      {"function", GroupBy::function}, {"file", GroupBy::file},           {"module", GroupBy::module},
-      {"library", GroupBy::library},   {"allocator", GroupBy::allocator}, {"size", GroupBy::size}};
+      {"function", GroupBy::function},   {"file", GroupBy::file},     {"module", GroupBy::module},
+      {"library", GroupBy::library},     {"thread", GroupBy::thread}, {"process", GroupBy::process},
+      {"allocator", GroupBy::allocator}, {"size", GroupBy::size}};
   for (const auto& [known, property] : kNames)
     if (known == name) return property;
   return GroupBy::stack;
