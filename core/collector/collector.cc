@@ -126,6 +126,15 @@ bool Collector::collect(bool last) {
   return busy;
 }
 
+// The process that an image is of. 0: it is about to say. One that was killed before it could has not said more.
+static std::uint32_t process_of(const session::Image& image) {
+  if (const std::uint32_t pid = image.pid.load(std::memory_order_acquire)) return pid;
+  const std::uint32_t claimed = image.claimed.load(std::memory_order_acquire);
+  if (claimed == 0 || !ProcessProbe(claimed).gone()) return 0;
+  const std::uint32_t pid = image.pid.load(std::memory_order_acquire);  // it may have said so just before
+  return pid != 0 ? pid : claimed;
+}
+
 // False if one is announced that is not described yet.
 bool Collector::find_images() {
   const auto& control = session_.control();
@@ -133,12 +142,13 @@ bool Collector::find_images() {
   while (images_.size() < count) {
     const auto number = static_cast<std::uint32_t>(images_.size());
     const session::Image& shared = control.image[number];
-    std::uint32_t pid = shared.pid.load(std::memory_order_acquire);
+    std::uint32_t pid = process_of(shared);
     if (pid == 0) return false;
     if (number == 0 && control.attached != 0) pid = control.target_pid;  // may have another number there
     const std::string command = number == 0 ? metadata_.command_line : shared.command;
-    const ProcessId process = definitions_.add_process(
-        {pid, shared.parent_pid, definitions_.add_string(command), clock_.time_of(shared.start_stamp)});
+    const std::uint64_t start = shared.start_stamp != 0 ? shared.start_stamp : session_.now();
+    const ProcessId process =
+        definitions_.add_process({pid, shared.parent_pid, definitions_.add_string(command), clock_.time_of(start)});
     const std::uint32_t fork_of = shared.forked_from;
     Image* const parent = fork_of != 0 && fork_of <= number ? &images_[fork_of - 1] : nullptr;
     Image* predecessor = nullptr;

@@ -274,9 +274,23 @@ void uninstall_hooks() {
   }
 }
 
+// A process may be killed at any moment in here. Whose a slot is stands in it before it counts, so that the collector
+// can tell one that will not be filled in any more from one that is slow.
+static std::uint32_t claim_image(session::Control& control) {
+  std::uint32_t number = control.images.load(std::memory_order_acquire);
+  for (std::uint32_t nobody = 0; number < session::kMaxImages; ++number, nobody = 0) {
+    if (control.image[number].claimed.compare_exchange_strong(nobody, process.pid)) break;
+  }
+  if (number == session::kMaxImages) return number;
+  for (std::uint32_t count = control.images.load(std::memory_order_relaxed); count <= number;) {
+    if (control.images.compare_exchange_weak(count, number + 1, std::memory_order_acq_rel)) break;
+  }
+  return number;
+}
+
 bool take_image(std::uint32_t forked_from) {
   session::Control& control = *process.control;
-  const std::uint32_t number = control.images.fetch_add(1, std::memory_order_acq_rel);
+  const std::uint32_t number = claim_image(control);
   if (number >= session::kMaxImages) return false;
   process.image_number = number;
   process.image = &control.image[number];

@@ -150,7 +150,8 @@ enum class ImageState : std::uint32_t { none = 0, attached = 1, failed = 2 };
 
 struct Image {
   std::atomic<ImageState> state;
-  std::atomic<std::uint32_t> pid;  // set last: the image may be read from then on
+  std::atomic<std::uint32_t> pid;      // set last: the image may be read from then on
+  std::atomic<std::uint32_t> claimed;  // set first: the pid of the process that is about to fill this in
   std::uint32_t parent_pid;
   std::uint32_t python;                // start_with_program found an interpreter
   std::uint32_t forked_from;           // image + 1 of the process that this one is a fork of; 0: it came by exec
@@ -192,7 +193,7 @@ struct Control {
   std::uint32_t preload;           // our part of LD_PRELOAD
   std::uint32_t session_variable;  // "MEMRAY_SESSION=..."
 
-  std::atomic<std::uint32_t> images;   // slots of `image` taken
+  std::atomic<std::uint32_t> images;   // slots of `image` claimed; at least so many
   std::atomic<std::uint64_t> dropped;  // events that found no place
 
   // The pool: a stack of returned chunks (tag in the high half against ABA, chunk + 1 in the low half) above chunks

@@ -68,3 +68,25 @@ TEST_CASE("an image that exec replaced is not taken for one that ended, however 
   REQUIRE(endings.seen == std::vector<std::pair<std::uint32_t, Kind>>{{before_exec, Kind::process_exec},
                                                                       {after_exec, Kind::process_exit}});
 }
+
+TEST_CASE("a process that was killed before it had said who it is hides nobody") {
+  collector::Session session{RecordRequest{}};
+  Endings endings;
+  collector::Collector collector(session, endings, {});
+  session.set_target(static_cast<std::uint32_t>(getpid()));
+  auto& control = session.control();
+  control.image[0].pid = static_cast<std::uint32_t>(getpid());
+  const pid_t unlucky = start_child(), later = start_child();
+  control.image[1].claimed = static_cast<std::uint32_t>(unlucky);
+  control.image[2].pid = static_cast<std::uint32_t>(later);
+  control.images = 3;
+  end_child(later);
+  for (int i = 0; i < 3; ++i) collector.drain(false);
+  REQUIRE(endings.seen.empty());  // it may still say
+
+  end_child(unlucky);
+  for (int i = 0; i < 3; ++i) collector.drain(false);
+  using Kind = Event::Kind;
+  REQUIRE(endings.seen ==
+          std::vector<std::pair<std::uint32_t, Kind>>{{1, Kind::process_exit}, {2, Kind::process_exit}});
+}
