@@ -1,18 +1,31 @@
 #!/usr/bin/env bash
 # Fuzzes the capture reader and the queries with libFuzzer under AddressSanitizer and UndefinedBehaviorSanitizer:
 #
-#   scripts/fuzz.sh [SECONDS]     default 60; the corpus grows in build/fuzz/corpus
+#   scripts/fuzz.sh [SECONDS]             default 60; the corpus grows in build/fuzz/corpus
+#   scripts/fuzz.sh handshake [SECONDS]   the greetings of a served recording, and addresses
 #
 # What it finds goes to build/fuzz/found. Put it into tests/fuzz/corpus, which the test fuzz-replay goes through.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 scripts/install-deps.sh clang-14 libclang-rt-14-dev
 
+target=reader
+if [ "${1:-}" = handshake ]; then
+  target=handshake
+  shift
+fi
 seconds=${1:-60}
 build=build/fuzz
-mkdir -p $build/objects $build/corpus $build/found
+mkdir -p $build/objects $build/corpus $build/handshake-corpus $build/found
 flags=(-std=c++20 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
   -Icore -Icore/include -DFMT_SHARED)
+if [ $target = handshake ]; then
+  clang++-14 "${flags[@]}" -fsanitize=fuzzer tests/fuzz/handshake.cc core/live/connection.cc -o $build/handshake -lfmt
+  printf 'MRAYLIVE\1\0\0\0\0\0\0\0%032d' 0 >$build/handshake-corpus/request
+  printf '[::1]:4242#token' >$build/handshake-corpus/address
+  exec $build/handshake $build/handshake-corpus -max_total_time="$seconds" -max_len=256 -artifact_prefix=$build/found/ \
+    -print_final_stats=1
+fi
 launcher=$(command -v ccache || true)
 export launcher
 sources=(core/types.cc core/capture/*.cc core/live/{age_marks,live_state,moments,stream_reader}.cc core/query/*.cc
