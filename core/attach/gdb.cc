@@ -35,7 +35,8 @@ def library(frame):
     return (gdb.solib_name(frame.pc()) or "").rsplit("/", 1)[-1]
 
 def in_system_call(frame):
-    return bytes(gdb.selected_inferior().read_memory(frame.pc() - 2, 2)) == b"\x0f\x05"
+    before = bytes(gdb.selected_inferior().read_memory(frame.pc() - 4, 4))
+    return before[2:] == b"\x0f\x05" or (not frame.architecture().name().startswith("i386") and before == b"\x01\x00\x00\xd4")
 
 def is_safe():
     frame, depth = gdb.newest_frame(), 0
