@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Kills the client, the collector and the target of an attach, in every order, at random moments.
 
-    tests/stress/kill.py [--rounds 200] [--seed 1]
+    tests/stress/kill.py [--rounds 200] [--seed 1] [--live]
+
+With --live, what is recorded is served on a socket (a Unix socket in every other round), and `memray live` watches it: one more to
+be killed. One that is not killed must end by itself when the recording does. tests/stress/socket_sink.py does it to `memray run`.
 
 In each round a process is attached to, and detached from in every other one, while SIGKILL goes to one, two or all three of
 the command that does it, the collector and the target. Then a survivor must behave: a target can be attached to again,
@@ -23,8 +26,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
 import attaching  # noqa: E402
 
-WHO = ("client", "collector", "target")
-ORDERS = [order for size in (1, 2, 3) for order in itertools.permutations(WHO, size)]
+WHO = ["client", "collector", "target"]
 PATIENCE = 60
 
 
@@ -42,6 +44,13 @@ def processes_of(executable, group):
     return found
 
 
+def parent_of(pid):
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
 def wait_for(what, true):
     end = time.monotonic() + PATIENCE
     while not true():
@@ -57,7 +66,7 @@ def kill(pid):
         pass
 
 
-def one_round(memray, start, order, chance, folder, group):
+def one_round(memray, start, order, chance, folder, group, sink):
     environment = {**os.environ, "MEMRAY_STRESS": group.decode()}
     executable = os.path.realpath(memray)
 
@@ -65,7 +74,8 @@ def one_round(memray, start, order, chance, folder, group):
         return subprocess.Popen([memray, *words], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     with start() as program:
-        client = command("attach", "-q", "-f", "-o", f"{folder}/c.bin", str(program.pid))
+        client = command("attach", *([f"--sink={sink}"] if sink else ["-q", "-f", "-o", f"{folder}/c.bin"]), str(program.pid))
+        watcher = watch(command, client, folder) if sink else None
         if chance.random() < 0.5:
             client.communicate()
             client = command("detach", "-q", str(program.pid))
@@ -75,9 +85,13 @@ def one_round(memray, start, order, chance, folder, group):
                 client.kill()
             elif who == "target":
                 program.process.kill()
+            elif who == "watcher":
+                watcher.kill()
             else:
-                for pid in processes_of(executable, group):
-                    if pid != client.pid:
+                # But not its child, which does nothing but wait for its end to remove its socket file.
+                found = set(processes_of(executable, group)) - {process.pid for process in (client, watcher) if process}
+                for pid in found:
+                    if parent_of(pid) not in found:
                         kill(pid)
             time.sleep(chance.uniform(0, 0.005))
         try:
@@ -89,9 +103,27 @@ def one_round(memray, start, order, chance, folder, group):
             survives(command, program, f"{folder}/d.bin")
         else:
             program.process.communicate()
+        if watcher:
+            kept = pathlib.Path(folder) / "w.bin"
+            connected = kept.exists() and kept.stat().st_size > 0
+            wait_for("the watcher does not end", lambda: watcher.poll() is not None or not connected)
+            if watcher.poll() is None:  # it came too late, and goes on trying
+                watcher.send_signal(signal.SIGINT)
+                wait_for("the watcher cannot be interrupted", lambda: watcher.poll() is not None)
+            said = watcher.communicate()[0]
+            assert b"terminate called" not in said and watcher.returncode in (0, 1, -signal.SIGKILL), (watcher.returncode, said)
         wait_for("a process is left", lambda: not processes_of(executable, group))
-    left = set(os.listdir(folder)) - {"c.bin", "d.bin"}
+    left = set(os.listdir(folder)) - {"c.bin", "d.bin", "w.bin"}
     assert not left, f"left: {left}"
+
+
+def watch(command, client, folder):
+    """`memray live`, on the address that the attach says, if it comes to that."""
+    for line in client.stdout:
+        if b"memray live " in line:
+            address = line.split(b"memray live ")[1].split(b"'")[0].decode()
+            return command("live", "-f", "-o", f"{folder}/w.bin", address)
+    return command("--version")
 
 
 def survives(command, program, output):
@@ -114,17 +146,21 @@ def main():
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--build", type=pathlib.Path, default=TOP / "build" / "release")
+    parser.add_argument("--live", action="store_true")
     options = parser.parse_args()
+    who = WHO + ["watcher"] * options.live
+    orders = [order for size in range(1, len(who) + 1) for order in itertools.permutations(who, size)]
     chance = random.Random(options.seed)
     starts = attaching.targets(options.build / "tests" / "programs")
     names = [name for name in ("python loop", "python threads", "asyncio server", "blocked in read", "malloc in 8 threads", "forks", "sleeps") if name in starts]
     before = shared_things()
     failures = 0
     for number in range(options.rounds):
-        order, name = ORDERS[number % len(ORDERS)], chance.choice(names)
+        order, name = orders[number % len(orders)], chance.choice(names)
         with tempfile.TemporaryDirectory() as folder:
+            sink = ("socket", f"socket:unix:{folder}/socket")[number % 2] if options.live else None
             try:
-                one_round(str(options.build / "bin" / "memray"), starts[name], order, chance, folder, f"{os.getpid()}-{number}".encode())
+                one_round(str(options.build / "bin" / "memray"), starts[name], order, chance, folder, f"{os.getpid()}-{number}".encode(), sink)
             except AssertionError as error:
                 failures += 1
                 print(f"round {number}: {name}, killed {', '.join(order)}: {error}", flush=True)
