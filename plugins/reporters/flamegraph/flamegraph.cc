@@ -78,7 +78,7 @@ class Flamegraph : public Reporter {
     page.chrome = html::make_live_chrome(report, "flamegraph");
     FrameTable frames;
     page.frames = &frames;
-    page.tree = snapshot_trees(report.capture, report.snapshot, frames, false, false, kLivePruning).tree;
+    page.tree = live_tree(report.capture, report.snapshot, frames, kLivePruning);
     page.functions = function_sums(report.capture, report.snapshot, page.tree, frames);
     const std::string data = page_data(page, sources_.of(report.capture));
     return {data, html ? html::live_page(page_template(), page.chrome.title, data) : std::string()};

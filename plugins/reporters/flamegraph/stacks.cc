@@ -1,5 +1,7 @@
 #include "stacks.h"
 
+#include "level_tree.h"
+
 #include "html_common/thread_list.h"
 
 #include <algorithm>
@@ -23,25 +25,46 @@ void set_path(TreePath& path, const std::vector<DisplayFrame>& stack, FrameTable
   path.without_imports.assign(path.frames.begin() + imports, path.frames.end());
 }
 
-SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTable& frames, bool inverted, bool split,
-                             const Pruning& pruning) {
-  // Numbers of stacks that are near to each other are near in the tree as well: the builder thrives on that.
-  std::stable_sort(snapshot.groups.begin(), snapshot.groups.end(), [](const Group& a, const Group& b) {
+namespace {
+
+// Numbers of stacks that are near to each other are near in the tree as well: the builder thrives on that.
+void sort_by_stack(std::vector<Group>& groups) {
+  std::stable_sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
     return std::tie(a.thread, a.stack, a.native_stack) < std::tie(b.thread, b.stack, b.native_stack);
   });
+}
+
+Sums sums_of(const Group& group) { return {.bytes = group.bytes, .count = group.count}; }
+
+}  // namespace
+
+SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTable& frames, bool inverted, bool split) {
+  sort_by_stack(snapshot.groups);
   TreeBuilder all, without_imports;
   html::ThreadList threads(capture.definitions());
   TreePath path;
   for (const Group& group : snapshot.groups) {
     const std::uint32_t thread = split ? threads.number(group.thread) : 0;
     set_path(path, display_stack(capture, group), frames, inverted);
-    const Sums sums = {.bytes = group.bytes, .count = group.count};
+    const Sums sums = sums_of(group);
     all.add(path.frames, thread, sums);
     if (inverted) without_imports.add(path.without_imports, thread, sums);
   }
-  SnapshotTrees trees{std::move(all).finish(frames, pruning), {}, std::move(threads).take()};
-  if (inverted) trees.without_imports = std::move(without_imports).finish(frames, pruning);
+  SnapshotTrees trees{std::move(all).finish(frames), {}, std::move(threads).take()};
+  if (inverted) trees.without_imports = std::move(without_imports).finish(frames);
   return trees;
+}
+
+Tree live_tree(const Capture& capture, Snapshot snapshot, FrameTable& frames, const Pruning& pruning) {
+  sort_by_stack(snapshot.groups);
+  WeightedStacks stacks;
+  for (const Group& group : snapshot.groups) stacks.sums.push_back(sums_of(group));
+  TreePath path;
+  stacks.frames_of = [&](std::size_t i, std::vector<FrameNumber>& of) {
+    set_path(path, display_stack(capture, snapshot.groups[i]), frames, false);
+    of = path.frames;
+  };
+  return tree_by_levels(stacks, frames, pruning);
 }
 
 std::vector<FunctionSums> function_sums(const Capture& capture, const Snapshot& snapshot, const Tree& tree,

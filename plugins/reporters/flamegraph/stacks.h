@@ -17,8 +17,10 @@ struct SnapshotTrees {
   std::optional<Tree> without_imports;
   std::vector<std::string> threads;
 };
-SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTable& frames, bool inverted, bool split,
-                             const Pruning& pruning = {});
+SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTable& frames, bool inverted, bool split);
+
+// For a page that follows a recording: see level_tree.h. Threads are merged.
+Tree live_tree(const Capture& capture, Snapshot snapshot, FrameTable& frames, const Pruning& pruning);
 
 // The functions of the snapshot that have a box in the tree.
 std::vector<FunctionSums> function_sums(const Capture& capture, const Snapshot& snapshot, const Tree& tree,

@@ -67,6 +67,9 @@ class TreeBuilder {
   // the stack's node.
   std::uint32_t add(std::span<const FrameNumber> frames, std::uint32_t thread, const Sums& sums);
 
+  // More of a stack that ends at a node.
+  void add_to(std::uint32_t node, const Sums& sums) { nodes_[node].sums += sums; }
+
   // Called once, at the end.
   Tree finish(const FrameTable& frames, const Pruning& pruning = {}) &&;
 

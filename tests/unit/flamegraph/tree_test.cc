@@ -1,6 +1,7 @@
 // The tree against a recomputation that shares no idea with it: a map from paths to sums, filled by adding every stack
 // to each of its prefixes.
 #include "tree.h"
+#include "level_tree.h"
 
 #include <catch2/catch.hpp>
 
@@ -152,6 +153,28 @@ TEST_CASE("nodes under the limit are merged, and nothing is lost") {
   CHECK(left_out > 100);
   CHECK(tree.merged == left_out);
   CHECK(paths_of(tree, frames) == shown);
+}
+
+TEST_CASE("a tree that is made level by level shows the same") {
+  for (unsigned seed = 1; seed <= 10; ++seed) {
+    const Program program = random_program(seed, 2000, 1);
+    for (const double limit : {0.0, 0.001, 0.02, 0.3}) {
+      for (const std::size_t first_depth : {1, 2, 3, 12}) {
+        FrameTable frames;
+        const Pruning pruning = {.limit = limit, .max_nodes = 1'000'000};
+        const Tree whole = build(program, frames, false, pruning);
+        WeightedStacks stacks;
+        stacks.sums = program.sums;
+        stacks.frames_of = [&](std::size_t i, std::vector<FrameNumber>& path) {
+          path.clear();
+          for (const DisplayFrame& frame : program.stacks[i]) path.push_back(frames.number(frame));
+        };
+        const Tree tree = tree_by_levels(stacks, frames, pruning, first_depth);
+        CHECK(paths_of(tree, frames) == paths_of(whole, frames));
+        CHECK(tree.merged <= whole.merged);
+      }
+    }
+  }
 }
 
 TEST_CASE("what is merged stays in its thread") {
