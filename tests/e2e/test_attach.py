@@ -272,8 +272,9 @@ def test_the_process_of_another_user(memray):
     assert (done.returncode, done.stderr) == (1, f"process {sleeping.pid} belongs to user 0; run memray as that user, or as root\n")
 
 
-def test_whoever_is_killed_the_others_behave(build):
-    """Command, collector and program, in every order once; tests/stress/kill.py does it as often as one likes."""
+@pytest.mark.parametrize("rounds, options", [(15, []), (8, ["--live"])], ids=["file", "live"])
+def test_whoever_is_killed_the_others_behave(build, rounds, options):
+    """Command, collector, program and who watches, in many orders; tests/stress/kill.py does it as often as one likes."""
     script = pathlib.Path(__file__).parents[1] / "stress" / "kill.py"
-    done = recording.run([sys.executable, script, "--rounds", "15", "--seed", os.getpid(), "--build", build])
-    assert (done.returncode, done.stdout) == (0, "15 of 15 rounds right\n")
+    done = recording.run([sys.executable, script, "--rounds", rounds, "--seed", os.getpid(), "--build", build, *options])
+    assert (done.returncode, done.stdout) == (0, f"{rounds} of {rounds} rounds right\n")

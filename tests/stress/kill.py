@@ -90,9 +90,8 @@ def one_round(memray, start, order, chance, folder, group, sink):
             else:
                 # But not its child, which does nothing but wait for its end to remove its socket file.
                 found = set(processes_of(executable, group)) - {process.pid for process in (client, watcher) if process}
-                for pid in found:
-                    if parent_of(pid) not in found:
-                        kill(pid)
+                for pid in [pid for pid in found if parent_of(pid) not in found]:
+                    kill(pid)
             time.sleep(chance.uniform(0, 0.005))
         try:
             client.communicate(timeout=PATIENCE)

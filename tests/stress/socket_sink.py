@@ -22,9 +22,16 @@ COUNTS = MEMRAY.parents[1] / "tests" / "programs" / "counts"
 ORDERS = list(itertools.permutations(["client", "collector", "program"]))
 
 
+def name_of(process):
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
 def program_of(pid):
     for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if pathlib.Path(f"/proc/{child}/comm").read_text() == "counts\n":
+        if name_of(pathlib.Path("/proc") / child) == "counts":
             return int(child)
     return 0
 
@@ -44,8 +51,7 @@ def wait_until(condition, what):
 
 
 def guards():
-    names = (path.read_text() for path in pathlib.Path("/proc").glob("[0-9]*/comm") if path.exists())
-    return sum(name == "memray-guard\n" for name in names)
+    return sum(name_of(path) == "memray-guard" for path in pathlib.Path("/proc").glob("[0-9]*"))
 
 
 def one(folder, order, random_moments, by_path):
