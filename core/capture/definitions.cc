@@ -50,6 +50,13 @@ template <typename Value>
 struct Interned {
   std::vector<Value> values;
   InternTable table;
+  std::size_t in_table = 0;  // of the values: the first ones
+
+  // Before anything is looked for, where values were appended without a hash.
+  void catch_up() {
+    for (; in_table < values.size(); ++in_table)
+      table.insert(hash_of(values[in_table]), static_cast<std::uint32_t>(in_table));
+  }
 
   template <typename Equal>
   std::uint32_t find(std::uint64_t hash, Equal equal) const {
@@ -59,6 +66,7 @@ struct Interned {
     const auto number = static_cast<std::uint32_t>(values.size());
     values.push_back(value);
     table.insert(hash, number);
+    ++in_table;
     return number;
   }
   std::uint32_t add(const Value& value) {
@@ -136,6 +144,7 @@ FrameId Definitions::add_frame(const Frame& frame) { return FrameId{tables_->fra
 
 StackId Definitions::add_stack(StackId parent, FrameId frame) {
   auto& stacks = tables_->stacks;
+  if (stacks.in_table != stacks.values.size()) stacks.catch_up();
   const Stack stack{parent, frame, stacks.values[index(parent)].depth + 1};
   const std::uint64_t hash = hash_of(stack);
   // The empty stack has depth 0 and so is never taken for a child of itself.
@@ -143,6 +152,12 @@ StackId Definitions::add_stack(StackId parent, FrameId frame) {
     return other.parent == stack.parent && other.frame == stack.frame && other.depth == stack.depth;
   });
   return StackId{found != InternTable::kNone ? found : stacks.append(hash, stack)};
+}
+
+StackId Definitions::append_stack(StackId parent, FrameId frame) {
+  std::vector<Stack>& stacks = tables_->stacks.values;
+  stacks.push_back({parent, frame, stacks[index(parent)].depth + 1});
+  return StackId{static_cast<std::uint32_t>(stacks.size() - 1)};
 }
 
 SiteId Definitions::add_site(const Site& site) { return SiteId{tables_->sites.add(site)}; }

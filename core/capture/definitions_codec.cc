@@ -74,7 +74,8 @@ bool add_frame(Definitions& d, const Row<6>& row) {
 bool add_stack(Definitions& d, const Row<2>& row) {
   const std::size_t number = d.stacks();
   if (row[0] == 0 || row[0] > number || row[1] >= d.frames()) return false;
-  return index(d.add_stack(id_of<StackId>(number - row[0]), id_of<FrameId>(row[1]))) == number;
+  d.append_stack(id_of<StackId>(number - row[0]), id_of<FrameId>(row[1]));
+  return true;
 }
 
 Row<5> row_of(const Site& site) {

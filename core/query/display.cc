@@ -83,18 +83,44 @@ void cut_outside_entry(const Capture& capture, StackId python_stack, std::vector
   if (end != frames.end()) frames.erase(end + 1, frames.end());
 }
 
+// Before they have names.
+void find_frames(const Capture& capture, const Group& group, std::vector<FrameId>& frames) {
+  const Definitions& definitions = capture.definitions();
+  frames.clear();
+  if (group.stack != kNoStack && group.native_stack != kNoStack)
+    frames = interleave(definitions, group.stack, group.native_stack);
+  if (frames.empty()) {
+    StackId stack = group.stack != kNoStack ? group.stack : group.native_stack;
+    for (; stack != kNoStack; stack = definitions.stack(stack).parent) frames.push_back(definitions.stack(stack).frame);
+  }
+  cut_outside_entry(capture, group.stack, frames);
+}
+
 }  // namespace
 
 std::vector<DisplayFrame> display_stack(const Capture& capture, const Group& group) {
-  const Definitions& definitions = capture.definitions();
   std::vector<FrameId> frames;
-  if (group.stack != kNoStack && group.native_stack != kNoStack)
-    frames = interleave(definitions, group.stack, group.native_stack);
-  if (frames.empty()) frames = definitions.frames_of(group.stack != kNoStack ? group.stack : group.native_stack);
-  cut_outside_entry(capture, group.stack, frames);
+  find_frames(capture, group, frames);
   std::vector<DisplayFrame> stack;
-  for (const FrameId id : frames) add(stack, definitions, id);
+  for (const FrameId id : frames) add(stack, capture.definitions(), id);
   return stack;
+}
+
+DisplayStacks::DisplayStacks(const Capture& capture) : capture_(capture), of_frame_(capture.definitions().frames()) {}
+
+std::span<const std::uint32_t> DisplayStacks::of(const Group& group) {
+  find_frames(capture_, group, stack_);
+  numbers_.clear();
+  for (const FrameId id : stack_) {
+    Range& range = of_frame_[index(id)];
+    if (range.begin == range.end) {  // a frame has at least one
+      range.begin = static_cast<std::uint32_t>(frames_.size());
+      add(frames_, capture_.definitions(), id);
+      range.end = static_cast<std::uint32_t>(frames_.size());
+    }
+    for (std::uint32_t number = range.begin; number < range.end; ++number) numbers_.push_back(number);
+  }
+  return numbers_;
 }
 
 }  // namespace memray

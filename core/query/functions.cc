@@ -1,5 +1,5 @@
 // Totals by function. A function that is on a stack several times, because it recurses, is counted there once:
-// `counted` remembers the last group that a function was counted for.
+// it remembers the last group that a function was counted for.
 
 #include <memray/query.h>
 
@@ -23,32 +23,60 @@ struct NameHash {
   }
 };
 
+// The totals, and which function each frame belongs to.
+class FunctionTotals {
+ public:
+  explicit FunctionTotals(const DisplayStacks& stacks) : stacks_(stacks) {}
+
+  std::uint32_t function_of(std::uint32_t frame) {
+    if (frame >= of_frame_.size()) of_frame_.resize(stacks_.frames(), kUnknown);
+    if (of_frame_[frame] == kUnknown) of_frame_[frame] = function({stacks_[frame].function, stacks_[frame].file});
+    return of_frame_[frame];
+  }
+
+  std::uint32_t function(const Name& name) {
+    const auto [entry, fresh] = numbers_.try_emplace(name, static_cast<std::uint32_t>(totals_.size()));
+    if (fresh) {
+      totals_.push_back({name.function, name.file, 0, 0, 0});
+      counted_.push_back(kUnknown);
+    }
+    return entry->second;
+  }
+
+  void count(std::uint32_t function, const Group& group, std::size_t number) {
+    if (std::exchange(counted_[function], number) == number) return;
+    totals_[function].total_bytes += group.bytes;
+    totals_[function].count += group.count;
+  }
+
+  FunctionTotal& operator[](std::uint32_t function) { return totals_[function]; }
+  std::vector<FunctionTotal> take() && { return std::move(totals_); }
+
+ private:
+  static constexpr std::uint32_t kUnknown = 0xffff'ffff;
+
+  const DisplayStacks& stacks_;
+  std::vector<std::uint32_t> of_frame_;
+  std::unordered_map<Name, std::uint32_t, NameHash> numbers_;
+  std::vector<FunctionTotal> totals_;
+  std::vector<std::size_t> counted_;  // by function: the group
+};
+
 }  // namespace
 
 std::vector<FunctionTotal> functions(const Capture& capture, const Snapshot& snapshot) {
-  std::vector<FunctionTotal> totals;
-  std::vector<std::size_t> counted;
-  std::unordered_map<Name, std::size_t, NameHash> numbers;
-
+  DisplayStacks stacks(capture);
+  FunctionTotals totals(stacks);
+  std::vector<std::uint32_t> on_stack;
   for (std::size_t i = 0; i < snapshot.groups.size(); ++i) {
     const Group& group = snapshot.groups[i];
-    std::vector<DisplayFrame> stack = display_stack(capture, group);
-    if (stack.empty()) stack.emplace_back();
-    for (std::size_t depth = 0; depth < stack.size(); ++depth) {
-      const Name name{stack[depth].function, stack[depth].file};
-      const auto [entry, fresh] = numbers.try_emplace(name, totals.size());
-      if (fresh) {
-        totals.push_back({name.function, name.file, 0, 0, 0});
-        counted.push_back(snapshot.groups.size());
-      }
-      FunctionTotal& total = totals[entry->second];
-      if (depth == 0) total.own_bytes += group.bytes;
-      if (std::exchange(counted[entry->second], i) == i) continue;
-      total.total_bytes += group.bytes;
-      total.count += group.count;
-    }
+    on_stack.clear();
+    for (const std::uint32_t frame : stacks.of(group)) on_stack.push_back(totals.function_of(frame));
+    if (on_stack.empty()) on_stack.push_back(totals.function({}));
+    totals[on_stack.front()].own_bytes += group.bytes;
+    for (const std::uint32_t function : on_stack) totals.count(function, group, i);
   }
-  return totals;
+  return std::move(totals).take();
 }
 
 }  // namespace memray

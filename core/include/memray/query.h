@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -182,6 +183,29 @@ struct DisplayFrame {
   FrameKind kind = FrameKind::python;
 };
 std::vector<DisplayFrame> display_stack(const Capture& capture, const Group& group);
+
+// The same for who goes through many groups: frames are expanded once each, and told by numbers from 0 on.
+class DisplayStacks {
+ public:
+  explicit DisplayStacks(const Capture& capture);
+
+  // Innermost first. Valid until the next call.
+  std::span<const std::uint32_t> of(const Group& group);
+  const DisplayFrame& operator[](std::uint32_t number) const { return frames_[number]; }
+  std::size_t frames() const { return frames_.size(); }  // numbered so far
+
+ private:
+  struct Range {
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+  };
+
+  const Capture& capture_;
+  std::vector<Range> of_frame_;  // of the capture
+  std::vector<DisplayFrame> frames_;
+  std::vector<FrameId> stack_;
+  std::vector<std::uint32_t> numbers_;
+};
 
 // Frames that few people look for in a stack.
 enum class FrameRole {

@@ -10,43 +10,54 @@
 
 namespace memray::flamegraph {
 
-void set_path(TreePath& path, const std::vector<DisplayFrame>& stack, FrameTable& frames, bool inverted) {
-  path.frames.clear();
-  for (const DisplayFrame& frame : stack) path.frames.push_back(frames.number(frame));
-  if (!inverted) {
-    std::reverse(path.frames.begin(), path.frames.end());
-    return;
+const TreePaths::Known& TreePaths::known(std::uint32_t frame) {
+  if (frame >= known_.size()) known_.resize(stacks_.frames());
+  Known& known = known_[frame];
+  if (!known.known) known = {frames_.number(stacks_[frame]), role_of(stacks_[frame]) == FrameRole::import_system, true};
+  return known;
+}
+
+const TreePath& TreePaths::of(const Group& group) {
+  path_.frames.clear();
+  std::size_t imports = 0;  // up to the outermost frame of the import system
+  for (const std::uint32_t frame : stacks_.of(group)) {
+    path_.frames.push_back(known(frame).number);
+    if (known(frame).imports) imports = path_.frames.size();
   }
-  // Of a stack that imports, only those who asked for the import are left.
-  const auto outermost_import = std::find_if(stack.rbegin(), stack.rend(), [](const DisplayFrame& frame) {
-    return role_of(frame) == FrameRole::import_system;
-  });
-  const auto imports = outermost_import == stack.rend() ? 0 : stack.rend() - outermost_import;
-  path.without_imports.assign(path.frames.begin() + imports, path.frames.end());
+  if (!inverted_) {
+    std::reverse(path_.frames.begin(), path_.frames.end());
+  } else {  // of a stack that imports, only those who asked for the import are left
+    path_.without_imports.assign(path_.frames.begin() + static_cast<std::ptrdiff_t>(imports), path_.frames.end());
+  }
+  return path_;
+}
+
+bool comes_before(const Group& a, const Group& b) {
+  return std::tie(a.thread, a.stack, a.native_stack) < std::tie(b.thread, b.stack, b.native_stack);
 }
 
 namespace {
 
-// Numbers of stacks that are near to each other are near in the tree as well: the builder thrives on that.
-void sort_by_stack(std::vector<Group>& groups) {
-  std::stable_sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
-    return std::tie(a.thread, a.stack, a.native_stack) < std::tie(b.thread, b.stack, b.native_stack);
-  });
+std::vector<const Group*> in_order(const Snapshot& snapshot) {
+  std::vector<const Group*> groups;
+  for (const Group& group : snapshot.groups) groups.push_back(&group);
+  std::ranges::stable_sort(groups, [](const Group* a, const Group* b) { return comes_before(*a, *b); });
+  return groups;
 }
 
 Sums sums_of(const Group& group) { return {.bytes = group.bytes, .count = group.count}; }
 
 }  // namespace
 
-SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTable& frames, bool inverted, bool split) {
-  sort_by_stack(snapshot.groups);
+SnapshotTrees snapshot_trees(const Capture& capture, const Snapshot& snapshot, FrameTable& frames, bool inverted,
+                             bool split) {
   TreeBuilder all, without_imports;
   html::ThreadList threads(capture.definitions());
-  TreePath path;
-  for (const Group& group : snapshot.groups) {
-    const std::uint32_t thread = split ? threads.number(group.thread) : 0;
-    set_path(path, display_stack(capture, group), frames, inverted);
-    const Sums sums = sums_of(group);
+  TreePaths paths(capture, frames, inverted);
+  for (const Group* group : in_order(snapshot)) {
+    const std::uint32_t thread = split ? threads.number(group->thread) : 0;
+    const TreePath& path = paths.of(*group);
+    const Sums sums = sums_of(*group);
     all.add(path.frames, thread, sums);
     if (inverted) without_imports.add(path.without_imports, thread, sums);
   }
@@ -55,15 +66,12 @@ SnapshotTrees snapshot_trees(const Capture& capture, Snapshot snapshot, FrameTab
   return trees;
 }
 
-Tree live_tree(const Capture& capture, Snapshot snapshot, FrameTable& frames, const Pruning& pruning) {
-  sort_by_stack(snapshot.groups);
+Tree live_tree(const Capture& capture, const Snapshot& snapshot, FrameTable& frames, const Pruning& pruning) {
+  const std::vector<const Group*> groups = in_order(snapshot);
   WeightedStacks stacks;
-  for (const Group& group : snapshot.groups) stacks.sums.push_back(sums_of(group));
-  TreePath path;
-  stacks.frames_of = [&](std::size_t i, std::vector<FrameNumber>& of) {
-    set_path(path, display_stack(capture, snapshot.groups[i]), frames, false);
-    of = path.frames;
-  };
+  for (const Group* group : groups) stacks.sums.push_back(sums_of(*group));
+  TreePaths paths(capture, frames, false);
+  stacks.frames_of = [&](std::size_t i, std::vector<FrameNumber>& of) { of = paths.of(*groups[i]).frames; };
   return tree_by_levels(stacks, frames, pruning);
 }
 

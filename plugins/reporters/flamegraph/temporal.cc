@@ -127,19 +127,17 @@ TemporalTrees temporal_trees(const Capture& capture, const Temporal& temporal, T
                              bool inverted, bool split, std::size_t max_intervals) {
   std::vector<const TemporalGroup*> groups;
   for (const TemporalGroup& group : temporal.groups) groups.push_back(&group);
-  std::stable_sort(groups.begin(), groups.end(), [](const TemporalGroup* a, const TemporalGroup* b) {
-    return std::tie(a->group.thread, a->group.stack, a->group.native_stack) <
-           std::tie(b->group.thread, b->group.stack, b->group.native_stack);
-  });
+  std::ranges::stable_sort(
+      groups, [](const TemporalGroup* a, const TemporalGroup* b) { return comes_before(a->group, b->group); });
 
   TreeBuilder all, without_imports;
   std::vector<std::uint32_t> node_in_all, node_without_imports;
   html::ThreadList threads(capture.definitions());
   Shares shares(temporal, kind);
-  TreePath path;
+  TreePaths paths(capture, frames, inverted);
   for (const TemporalGroup* group : groups) {
     const std::uint32_t thread = split ? threads.number(group->group.thread) : 0;
-    set_path(path, display_stack(capture, group->group), frames, inverted);
+    const TreePath& path = paths.of(group->group);
     const Sums share = {.bytes = shares.largest(group->intervals)};
     node_in_all.push_back(all.add(path.frames, thread, share));
     if (inverted) node_without_imports.push_back(without_imports.add(path.without_imports, thread, share));

@@ -1,8 +1,9 @@
 // From stacks to the tree that a flame graph draws.
 //
-// Two steps. TreeBuilder collects every stack in a prefix tree of flat arrays: a node is its parent, its frame and its
-// sums, and an edge is one entry of a hash table, so a million stacks of dozens of frames take seconds and tens of
-// megabytes. Stacks that follow one another mostly share their outer frames; only what differs is looked up.
+// Two steps. TreeBuilder collects every stack in a prefix tree whose edges are runs of frames: where no stack ends and
+// none branches off there is no node, so a million stacks make less than two million nodes, however deep they are. An
+// edge is found by its first frame, in one hash table. Stacks that follow one another mostly share their outer frames;
+// only what differs is looked up.
 //
 // Then `finish` lays the nodes out for the page: in preorder, the largest sibling first, without those that nobody
 // could see. A node narrower than a tenth of a pixel on the widest screen is not worth a line of the report; siblings
@@ -49,7 +50,7 @@ struct Tree {
 
   std::uint64_t merged = 0;  // nodes that "(merged)" ones stand for
   double limit = 0;          // share of the total below which a node was merged
-  // Where each of the builder's nodes went: itself, or the "(merged)" one that stands for it.
+  // Where the end of each of the builder's nodes went: to itself, or to the "(merged)" one that stands for it.
   std::vector<std::uint32_t> shown_as;
 };
 
@@ -64,7 +65,7 @@ class TreeBuilder {
   TreeBuilder();
 
   // One stack, the frame nearest to the root first. Subtrees of different threads are kept apart. Returns the number of
-  // the stack's node.
+  // the node where it ends.
   std::uint32_t add(std::span<const FrameNumber> frames, std::uint32_t thread, const Sums& sums);
 
   // More of a stack that ends at a node.
@@ -73,21 +74,37 @@ class TreeBuilder {
   // Called once, at the end.
   Tree finish(const FrameTable& frames, const Pruning& pruning = {}) &&;
 
+  // A run of frames from the end of the parent's to its own. The root has none, and so have the nodes below it that
+  // stand for it in one thread each.
   struct Node {
     std::uint32_t parent;
-    FrameNumber frame;
     std::uint32_t thread;
-    Sums sums;  // of stacks that end here; inclusive while finishing
+    std::uint64_t begin;  // of the run, in `runs_`
+    std::uint32_t length;
+    Sums sums;  // of stacks that end at its end; inclusive while finishing
   };
 
  private:
-  std::uint32_t child(std::uint32_t parent, FrameNumber frame, std::uint32_t thread);
+  struct Step {
+    std::uint32_t node;
+    std::size_t end;  // how many frames of the stack lead to the end of the node
+  };
 
-  std::vector<Node> nodes_;  // parents before children
-  FlatMap child_;            // (parent, frame) -> node
-  FlatMap top_;              // thread -> a node that stands for the root in this thread
+  std::uint32_t top_of(std::uint32_t thread);
+  void go_back(std::size_t depth);
+  void go_down(std::span<const FrameNumber> frames, std::uint32_t thread);
+  std::uint32_t append(std::uint32_t parent, std::uint32_t thread, std::span<const FrameNumber> run);
+  std::uint32_t split(std::uint32_t node, std::size_t length);
+  std::uint32_t& edge(std::uint32_t parent, FrameNumber first) {
+    return edges_[std::uint64_t{parent} << 32 | index(first)];
+  }
+
+  std::vector<Node> nodes_;
+  std::vector<FrameNumber> runs_;
+  FlatMap edges_;  // (parent, first frame of the run) -> node
+  FlatMap top_;    // thread -> a node that stands for the root in this thread
   std::vector<FrameNumber> last_frames_;
-  std::vector<std::uint32_t> last_nodes_;  // [0] is the thread's root
+  std::vector<Step> last_steps_;  // [0] is the thread's top
 };
 
 }  // namespace memray::flamegraph

@@ -43,6 +43,23 @@ TEST_CASE("equal strings, frames, stacks and sites have one number each") {
   CHECK(d.sites() == sites.size());
 }
 
+TEST_CASE("stacks that were appended are found by who adds") {
+  Definitions d;
+  std::mt19937 random(6);
+  for (std::uint32_t i = 0; i < 50; ++i) d.add_frame({FrameKind::native, false, kNoModule, i, {}});
+  std::map<std::pair<StackId, FrameId>, StackId> stacks;
+  for (int i = 0; i < 5000; ++i) {
+    const std::pair key(StackId{static_cast<std::uint32_t>(random() % d.stacks())},
+                        FrameId{static_cast<std::uint32_t>(random() % 50)});
+    const bool append = random() % 2 == 0 && !stacks.contains(key);
+    const StackId stack = append ? d.append_stack(key.first, key.second) : d.add_stack(key.first, key.second);
+    REQUIRE(stacks.try_emplace(key, stack).first->second == stack);
+    REQUIRE(d.stack(stack).depth == d.stack(key.first).depth + 1);
+  }
+  for (const auto& [key, stack] : stacks) REQUIRE(d.add_stack(key.first, key.second) == stack);
+  CHECK(d.stacks() == stacks.size() + 1);
+}
+
 TEST_CASE("frames of a stack come innermost first") {
   Definitions d;
   const FrameId outer = d.add_frame({FrameKind::python, true, kNoModule, 0, {}});

@@ -15,6 +15,24 @@ Frame native_frame(std::uint64_t address, ModuleId module) {
   return frame;
 }
 
+// Both ways to ask must say the same, the second one also when it knows the frames already.
+std::vector<DisplayFrame> shown_stack(const Capture& capture) {
+  const Group group = peak(capture).groups.at(0);
+  const std::vector<DisplayFrame> frames = display_stack(capture, group);
+  DisplayStacks stacks(capture);
+  for (int times = 0; times < 2; ++times) {
+    const std::span<const std::uint32_t> numbers = stacks.of(group);
+    REQUIRE(numbers.size() == frames.size());
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      REQUIRE(stacks[numbers[i]].function == frames[i].function);
+      REQUIRE(stacks[numbers[i]].file == frames[i].file);
+      REQUIRE(stacks[numbers[i]].line == frames[i].line);
+      REQUIRE(stacks[numbers[i]].kind == frames[i].kind);
+    }
+  }
+  return frames;
+}
+
 }  // namespace
 
 TEST_CASE("Python frames are shown innermost first") {
@@ -22,7 +40,7 @@ TEST_CASE("Python frames are shown innermost first") {
   const StackId stack = recording.stack({{"main", "/app/a.py", 3}, {"work", "/app/b.py", 7}});
   recording.allocate(0x10, 1, stack);
   const Capture capture = recording.finish();
-  const auto frames = display_stack(capture, peak(capture).groups.at(0));
+  const auto frames = shown_stack(capture);
   REQUIRE(frames.size() == 2);
   REQUIRE(frames[0].function == "work");
   REQUIRE(frames[0].file == "/app/b.py");
@@ -51,7 +69,7 @@ TEST_CASE("native frames are shown with inlined functions, or by module and offs
   recording.matcher.allocate(allocation);
   const Capture capture = recording.finish();
 
-  const auto frames = display_stack(capture, peak(capture).groups.at(0));
+  const auto frames = shown_stack(capture);
   REQUIRE(frames.size() == 4);
   REQUIRE(frames[0].function == "libfoo.so.1+0x2123");
   REQUIRE(frames[0].file == "/usr/lib/libfoo.so.1");
@@ -92,8 +110,7 @@ struct Hybrid {
     recording.matcher.allocate(allocation);
     const Capture capture = recording.finish();
     std::vector<std::string> result;
-    for (const DisplayFrame& frame : display_stack(capture, peak(capture).groups.at(0)))
-      result.insert(result.begin(), std::string(frame.function));
+    for (const DisplayFrame& frame : shown_stack(capture)) result.insert(result.begin(), std::string(frame.function));
     return result;
   }
 
