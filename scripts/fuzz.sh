@@ -4,7 +4,10 @@
 #   scripts/fuzz.sh [SECONDS]             default 60; the corpus grows in build/fuzz/corpus
 #   scripts/fuzz.sh handshake [SECONDS]   the greetings of a served recording, and addresses
 #
-# What it finds goes to build/fuzz/found. Put it into tests/fuzz/corpus, which the test fuzz-replay goes through.
+# What it finds goes to build/fuzz/found. Put it into tests/fuzz/corpus, which the test fuzz-replay goes through, and what
+# is worth keeping of a corpus that has grown:
+#
+#   build/fuzz/reader -set_cover_merge=1 -use_counters=0 tests/fuzz/corpus build/fuzz/corpus
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 scripts/install-deps.sh clang-14 libclang-rt-14-dev
