@@ -99,6 +99,10 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Adds memray's magics to an IPython shell: ``%load_ext memray``.
 
     They are ``%%memray_flamegraph``, ``%%memray_table`` and ``%memray_summary``.
+
+    Example::
+
+        memray.load_ipython_extension(get_ipython())
     """
     from ._ipython import load
 

@@ -9,7 +9,13 @@ from typing import Union
 
 @dataclass(frozen=True)
 class Destination:
-    """What ``Tracker(destination=...)`` takes."""
+    """What ``Tracker(destination=...)`` takes: a FileDestination or a SocketDestination.
+
+    Example::
+
+        def record_to(destination: memray.Destination) -> memray.Tracker:
+            return memray.Tracker(destination=destination)
+    """
 
 
 @dataclass(frozen=True)

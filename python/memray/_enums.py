@@ -35,14 +35,24 @@ class AllocatorType(enum.IntEnum):
 
 
 class FileFormat(enum.IntEnum):
-    """What a capture holds: every event, or totals for each place that allocates."""
+    """What a capture holds: every event, or totals for each place that allocates.
+
+    Example::
+
+        Tracker("capture.bin", file_format=FileFormat.AGGREGATED_ALLOCATIONS)
+    """
 
     ALL_ALLOCATIONS = 1
     AGGREGATED_ALLOCATIONS = 2
 
 
 class PymallocDomain(enum.IntEnum):
-    """The three families of CPython's allocators."""
+    """The three families of CPython's allocators: PyMem_RawMalloc, PyMem_Malloc, PyObject_Malloc and their like.
+
+    Example::
+
+        memray._test.PymallocMemoryAllocator(PymallocDomain.OBJECT).malloc(100)
+    """
 
     PYMALLOC_RAW = RAW = 1
     PYMALLOC_MEM = MEM = 2
@@ -50,7 +60,12 @@ class PymallocDomain(enum.IntEnum):
 
 
 class SymbolicSupport(enum.IntEnum):
-    """How much this interpreter tells about its native functions."""
+    """How much this interpreter tells about its native functions.
+
+    Example::
+
+        assert memray.get_symbolic_support() >= memray.SymbolicSupport.FUNCTION_NAME_ONLY
+    """
 
     NONE = 1
     FUNCTION_NAME_ONLY = 2

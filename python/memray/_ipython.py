@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import io
 import os
@@ -83,23 +84,66 @@ def _progress(shell: InteractiveShell, text: str) -> Iterator[None]:
         shown.update(HTML(""))
 
 
+class _Recorded(ast.NodeTransformer):
+    """Puts what a cell does into a ``with`` block of its own, once, so that stacks end at the cell and not in IPython.
+
+    What the cell shows, the value of its last expression, is shown behind the block.
+    """
+
+    TRACKER, SHOWN = "__memray_tracker__", "__memray_shown__"
+
+    def __init__(self, shell: InteractiveShell, tracker: Tracker) -> None:
+        self._shell = shell
+        self.has_begun = False
+        shell.user_ns[self.TRACKER] = tracker
+        shell.ast_transformers.append(self)
+
+    def visit_Module(self, module: ast.Module) -> ast.Module:
+        self._shell.ast_transformers.remove(self)  # magics in the cell run code of their own
+        self.has_begun = True
+        first = 0
+        while first < len(module.body) and getattr(module.body[first], "module", None) == "__future__":
+            first += 1
+        body = module.body[first:]
+        shown: List[ast.stmt] = []
+        if body and isinstance(body[-1], ast.Expr):
+            shown = [ast.Expr(ast.Name(self.SHOWN, ast.Load()))]
+            body[-1] = ast.copy_location(ast.Assign([ast.Name(self.SHOWN, ast.Store())], body[-1].value), body[-1])
+        block = ast.With([ast.withitem(ast.Name(self.TRACKER, ast.Load()))], body or [ast.Pass()])
+        module.body[first:] = [ast.copy_location(each, body[0]) if body else each for each in (block, *shown)]
+        return ast.fix_missing_locations(module)
+
+    def forget(self) -> None:
+        if not self.has_begun:
+            self._shell.ast_transformers.remove(self)
+        for name in (self.TRACKER, self.SHOWN):
+            self._shell.user_ns.pop(name, None)
+
+
 @magics_class
 class MemrayMagics(Magics):
     """%%memray_flamegraph, %%memray_table and %memray_summary."""
 
-    def _record(self, options: argparse.Namespace, code: str, capture: str) -> None:
+    def _record(self, options: argparse.Namespace, code: str, capture: str) -> bool:
+        """False if the code is no Python: that has been said."""
         destination = FileDestination(capture, overwrite=True)
         recording = {"native_traces": options.native, "follow_fork": options.follow_fork}
         tracker = Tracker(
             destination=destination, trace_python_allocators=options.trace_python_allocators, **recording
         )
-        with _progress(self.shell, "Recording"), tracker:
-            self.shell.run_cell(code)
+        recorded = _Recorded(self.shell, tracker)
+        try:
+            with _progress(self.shell, "Recording"):
+                self.shell.run_cell(code)
+        finally:
+            recorded.forget()
+        return recorded.has_begun
 
     def _report(self, options: argparse.Namespace, code: str, report: List[str]) -> Tuple[int, str]:
         with tempfile.TemporaryDirectory(prefix="memray-") as folder:
             capture = os.path.join(folder, "capture.bin")
-            self._record(options, code, capture)
+            if not self._record(options, code, capture):
+                return 1, ""
             text = io.StringIO()
             with _progress(self.shell, "Making the report"), contextlib.redirect_stdout(text):
                 code_of_exit = main([*report, *_report_options(options), capture])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Iterator, List, NamedTuple, Opt
 from . import _core, _log
 from ._core import AllocationRecord, TemporalAllocationRecord, TrackedObjectRecord
 from ._enums import AllocatorType, FileFormat
+from ._errors import MemrayCommandError
 from ._progress import Progress
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 class MemorySnapshot(NamedTuple):
-    """Memory at one moment: ``time`` in milliseconds since 1970, ``rss`` and recorded ``heap`` in bytes."""
+    """Memory at one moment: ``time`` in milliseconds since 1970, ``rss`` and recorded ``heap`` in bytes.
+
+    Example::
+
+        highest = max(reader.get_memory_snapshots(), key=lambda snapshot: snapshot.rss)
+    """
 
     time: int
     rss: int
@@ -40,7 +46,11 @@ class Interval(NamedTuple):
     """What a TemporalAllocationRecord held from one memory snapshot to another.
 
     Both are indices into ``get_memory_snapshots()``: the first snapshot after the allocation, and the first after the
-    deallocation, None if there was none.
+    deallocation, None if there was none. ``n_bytes`` is the sum of the bytes of ``n_allocations`` allocations.
+
+    Example::
+
+        still_there = [each for each in record.intervals if each.deallocated_before_snapshot is None]
     """
 
     allocated_before_snapshot: int
@@ -97,6 +107,13 @@ class FileReader:
         self._aggregated = self._info["aggregated"]
 
     def __enter__(self) -> FileReader:
+        """The reader itself.
+
+        Example::
+
+            with memray.FileReader("capture.bin") as reader:
+                print(reader.metadata.peak_memory)
+        """
         return self
 
     def __exit__(
@@ -105,15 +122,34 @@ class FileReader:
         exc_value: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
+        """Closes the reader, see ``close``.
+
+        Example::
+
+            with memray.FileReader("capture.bin") as reader:
+                pass
+            assert reader.closed
+        """
         self.close()
 
     def close(self) -> None:
-        """Ends reading: the methods that yield records raise ValueError from now on. May be called again."""
+        """Ends reading: the methods that yield records raise ValueError from now on. May be called again.
+
+        Example::
+
+            reader.close()
+        """
         self._closed = True
 
     @property
     def closed(self) -> bool:
-        """Whether ``close`` has been called."""
+        """Whether ``close`` has been called.
+
+        Example::
+
+            if not reader.closed:
+                reader.close()
+        """
         return self._closed
 
     def _require(self, to_do: Optional[str] = None) -> None:
@@ -124,9 +160,13 @@ class FileReader:
             raise NotImplementedError(f"Can't {to_do} a pre-aggregated capture file.")
 
     def get_allocation_records(self) -> Iterator[AllocationRecord]:
-        """Yields every allocation and deallocation, in order.
+        """Yields every allocation and deallocation, in order; sizes are bytes.
 
-        NotImplementedError for aggregated captures.
+        NotImplementedError for aggregated captures, ValueError if the reader is closed.
+
+        Example::
+
+            large = [record for record in reader.get_allocation_records() if record.size > 1_000_000]
         """
         self._require("get all allocations from")
         yield from self._capture.events()
@@ -134,13 +174,26 @@ class FileReader:
     def get_high_watermark_allocation_records(self, merge_threads: bool = True) -> Iterator[AllocationRecord]:
         """Yields what was live when most memory was, one record for each stack, first allocated first.
 
-        With ``merge_threads`` the same stack in several threads is one record, with ``tid`` -1.
+        ``size`` is the sum of the bytes of ``n_allocations`` allocations. With ``merge_threads`` the same stack in several
+        threads is one record, with ``tid`` -1. ValueError if the reader is closed.
+
+        Example::
+
+            peak = sum(record.size for record in reader.get_high_watermark_allocation_records())
         """
         self._require()
         yield from self._capture.snapshot(PEAK, 0, merge_threads)
 
     def get_leaked_allocation_records(self, merge_threads: bool = True) -> Iterator[AllocationRecord]:
-        """Yields what was never freed while recording, one record for each stack, first allocated first."""
+        """Yields what was never freed while recording, one record for each stack, first allocated first.
+
+        Bytes and threads as in ``get_high_watermark_allocation_records``. ValueError if the reader is closed.
+
+        Example::
+
+            for record in reader.get_leaked_allocation_records():
+                print(memray.size_fmt(record.size), record.stack_trace(max_stacks=1))
+        """
         self._require()
         yield from self._capture.snapshot(LEAKS, 0, merge_threads)
 
@@ -150,7 +203,11 @@ class FileReader:
         """Yields short-lived allocations, one record for each stack.
 
         They are those that their thread freed again after at most ``threshold`` further allocations of its own.
-        NotImplementedError for aggregated captures, ValueError for a threshold below 0.
+        NotImplementedError for aggregated captures, ValueError for a threshold below 0, or if the reader is closed.
+
+        Example::
+
+            wasted = sum(record.n_allocations for record in reader.get_temporary_allocation_records(threshold=1))
         """
         self._require("find temporary allocations using")
         if threshold < 0:
@@ -160,7 +217,13 @@ class FileReader:
     def get_temporal_allocation_records(self, merge_threads: bool = True) -> Iterator[TemporalAllocationRecord]:
         """Yields when what each stack allocated was allocated and freed, by the memory snapshots in between.
 
-        What was freed before the next snapshot is left out. NotImplementedError for aggregated captures.
+        What was freed before the next snapshot is left out. NotImplementedError for aggregated captures, ValueError if the
+        reader is closed.
+
+        Example::
+
+            for record in reader.get_temporal_allocation_records():
+                print(record.stack_trace(max_stacks=1), record.intervals)
         """
         self._require("get allocation history using")
         yield from self._temporal(False, merge_threads)[0]
@@ -171,7 +234,11 @@ class FileReader:
         """What each stack held at the highest moment between any two memory snapshots, and the bytes at these moments.
 
         The list has one number more than there are memory snapshots: the last is of the time after them.
-        NotImplementedError for aggregated captures.
+        NotImplementedError for aggregated captures, ValueError if the reader is closed.
+
+        Example::
+
+            records, bytes_at_peaks = reader.get_temporal_high_water_mark_allocation_records()
         """
         self._require("get allocation history using")
         records, high_water = self._temporal(True, merge_threads)
@@ -200,13 +267,25 @@ class FileReader:
         yield from self._capture.object_events(addresses)
 
     def get_memory_snapshots(self) -> Iterator[MemorySnapshot]:
-        """Yields how much memory was used over time."""
+        """Yields how much memory was used over time, in bytes; works after ``close`` as well.
+
+        The first snapshot is of the beginning of the recording.
+
+        Example::
+
+            times = [snapshot.time for snapshot in reader.get_memory_snapshots()]
+        """
         for sample in self._capture.samples(self._max_memory_records):
             yield MemorySnapshot(*sample)
 
     @property
     def metadata(self) -> Metadata:
-        """About the recording as a whole."""
+        """About the recording as a whole; works after ``close`` as well.
+
+        Example::
+
+            print(reader.metadata.command_line, memray.size_fmt(reader.metadata.peak_memory))
+        """
         from datetime import datetime, timedelta, timezone
 
         from ._metadata import Metadata
@@ -248,7 +327,12 @@ class FileReader:
         return table(self, view, merge_threads)
 
     def to_pandas(self, view: str = "allocations", *, merge_threads: bool = True) -> pandas.DataFrame:
-        """The same as ``to_arrow``, as a pandas.DataFrame. ImportError if pyarrow and pandas are not installed."""
+        """The same as ``to_arrow``, as a pandas.DataFrame. ImportError if pyarrow and pandas are not installed.
+
+        Example::
+
+            reader.to_pandas("peak").groupby("function")["size"].sum()
+        """
         return self.to_arrow(view, merge_threads=merge_threads).to_pandas()
 
 
@@ -273,9 +357,15 @@ def compute_statistics(file_name: PathLike, *, report_progress: bool = False, nu
 def dump_all_records(file_name: PathLike) -> None:
     """Prints everything that is in a capture, a line each, as ``memray parse`` does.
 
-    OSError as from FileReader.
+    OSError as from FileReader, MemrayCommandError if it cannot be done: aggregated captures have no records.
+
+    Example::
+
+        memray.dump_all_records("capture.bin")
     """
     from .commands import main
 
     _open(os.fspath(file_name))
-    main(["parse", os.fspath(file_name)])
+    code = main(["parse", os.fspath(file_name)])
+    if code:
+        raise MemrayCommandError(f"the records of {os.fspath(file_name)} cannot be printed", exit_code=code)

@@ -136,6 +136,13 @@ class SocketReader:
         self._path = ""
 
     def __enter__(self) -> SocketReader:
+        """Connects, see above, and returns the reader.
+
+        Example::
+
+            with memray.SocketReader(4242) as reader:
+                print(reader.pid, reader.command_line)
+        """
         if self._folder is not None:
             raise ValueError("Can not enter the context of a SocketReader object more than once, at the same time.")
         connection = _connect(self.address, self.port, self.token)
@@ -171,6 +178,14 @@ class SocketReader:
         exc_value: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
+        """Disconnects. The process that is watched goes on.
+
+        Example::
+
+            with memray.SocketReader(4242) as reader:
+                pass
+            assert not reader.is_active
+        """
         if self._folder is not None:
             self._leave()
 

@@ -18,6 +18,10 @@ class Stats:
     - ``allocation_count_by_allocator``: by name, such as "MALLOC"
     - ``top_locations_by_size``, ``top_locations_by_count``: ((function, file, line), bytes or number)
     - ``top_modules_by_allocation_size``, ``top_modules_by_allocation_count``: (module, number, bytes)
+
+    Example::
+
+        memray.compute_statistics("capture.bin").top_locations_by_size[0]
     """
 
     metadata: Metadata

@@ -43,6 +43,11 @@ def get_symbolic_support() -> SymbolicSupport:
     """How much native stacks can tell about the running interpreter's own functions.
 
     NONE: it is stripped; FUNCTION_NAME_ONLY: it has a symbol table; TOTAL: debug information with files and lines.
+
+    Example::
+
+        if memray.get_symbolic_support() == memray.SymbolicSupport.NONE:
+            print("native stacks will have no names of Python's own functions")
     """
     sections = _sections(_interpreter_file())
     if sections & {b".debug_info", b".zdebug_info"}:

@@ -210,6 +210,13 @@ class Tracker(_core.Recording):
         """Forgets the peak: in reports it is the highest moment from now on.
 
         RuntimeError unless this Tracker is recording.
+
+        Example::
+
+            with memray.Tracker("capture.bin") as tracker:
+                load()
+                tracker.reset_peak()
+                work()
         """
         with _unrecorded():
             self._reset_peak()
@@ -251,5 +258,9 @@ def start_thread_trace(frame: FrameType, event: str, arg: Any) -> None:
     """For ``threading.setprofile``: takes itself off again.
 
     Other profilers have to be told of threads in this way. memray sees all threads.
+
+    Example::
+
+        threading.setprofile(memray.start_thread_trace)
     """
     sys.setprofile(None)

@@ -37,6 +37,29 @@ def test_flamegraph_of_a_cell(tmp_path):
     assert not list(tmp_path.rglob("*.bin"))
 
 
+def test_stacks_end_at_the_cell(tmp_path):
+    cell = "from __future__ import annotations\nx = bytearray(7_000_000)\n[len(x) for _ in range(1)]"
+    done = run(
+        tmp_path,
+        f"""
+shell.run_cell({"%%memray_flamegraph" + chr(10) + cell!r})
+shell.run_cell("%%memray_flamegraph --native" + chr(10) + "%time y = bytearray(6_000_000)")
+shell.run_cell("%%memray_flamegraph" + chr(10) + "import asyncio" + chr(10) + "z = await asyncio.sleep(0, 12345)" + chr(10) + "z")
+print(sorted(name for name in shell.user_ns if "memray" in name), shell.ast_transformers)
+""",
+    )
+    assert "[7000000]" in done.stdout and "12345" in done.stdout
+    assert "[] []" in done.stdout
+    for page in pages(tmp_path):
+        assert "run_cell" not in page.read_text() and "run_ast_nodes" not in page.read_text()
+    assert len(pages(tmp_path)) == 3
+
+
+def test_a_cell_that_is_no_python(tmp_path):
+    done = run(tmp_path, 'shell.run_cell("%%memray_flamegraph\\nx = = 1")\nprint(shell.ast_transformers)')
+    assert "SyntaxError" in done.stdout and "[]" in done.stdout and pages(tmp_path) == []
+
+
 def test_a_failing_cell_has_its_report(tmp_path):
     done = run(tmp_path, 'shell.run_cell("%%memray_flamegraph --leaks\\nx = bytearray(7_000_000)\\n1 / 0")')
     assert "ZeroDivisionError" in done.stdout and len(pages(tmp_path)) == 1
