@@ -62,6 +62,19 @@ def test_the_same_interpreter_with_the_same_options(tmp_path):
     assert sorted(done.stdout) == sorted(expected)
 
 
+@pytest.mark.parametrize("options", ["-I", "-E", "-s", "-O", "-OO", "-b", "-u", "-B", "-P", "-Xdev", "-Werror", "-Xutf8=0 -Xmine", "-v"])
+def test_each_option_of_the_interpreter(tmp_path, options):
+    options = options.split()
+    if options == ["-P"] and sys.version_info < (3, 11):
+        pytest.skip("CPython 3.11 and later have it")
+    text = "import sys; print(sys.flags, sys._xoptions, sys.warnoptions)"
+    path = f"import sys; sys.path.insert(0, {os.environ['PYTHONPATH']!r}); sys.argv = ['memray', 'run', '-q', '-o', 'x', '-c', {text!r}]"
+    start = f"{path}; from memray.commands import execute; execute()"
+    recorded = subprocess.run([sys.executable, *options, "-c", start], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    direct = subprocess.run([sys.executable, *options, "-c", text], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert recorded.stdout == direct.stdout != ""
+
+
 def test_another_interpreter_can_be_named(tmp_path):
     done = memray("run", "-q", "-o", tmp_path / "capture.bin", "--python", "/usr/bin/python3", "-c", PRINT_FLAGS)
     assert done.stdout.split()[-1] == "/usr/bin/python3"
