@@ -134,9 +134,10 @@ class ScriptInjection : public Injection {
   void close(File& file) override;
   void load(int there) override;
   void call(std::uint64_t function, int number) override;
-  void forget() override;
+  void forget() override { disconnect(); }
 
  private:
+  void disconnect();
   bool accept_from(int listening);
   bool wait_for_connection(RemoteExec& interpreter, const std::string& path, int listening, int interruption);
   // Throws AttachError with what went wrong in the process.
@@ -153,7 +154,7 @@ bool ScriptInjection::accept_from(int listening) {
   connection_ = accept4(listening, nullptr, nullptr, SOCK_CLOEXEC);
   if (connection_ < 0) return false;
   if (getsockopt(connection_, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == pid_) return true;
-  forget();
+  disconnect();
   return false;
 }
 
@@ -196,10 +197,10 @@ ScriptInjection::ScriptInjection(pid_t pid) : pid_(pid) {
 ScriptInjection::~ScriptInjection() {
   if (connection_ < 0) return;
   shutdown(connection_, SHUT_RDWR);
-  forget();
+  disconnect();
 }
 
-void ScriptInjection::forget() {
+void ScriptInjection::disconnect() {
   ::close(connection_);
   connection_ = -1;
 }
@@ -223,7 +224,7 @@ std::string ScriptInjection::tell(const std::string& words, int descriptor) {
   ssize_t size = sendmsg(connection_, &message, MSG_NOSIGNAL);
   if (size >= 0) size = recv(connection_, answer, sizeof answer, 0);
   if (size <= 0) throw AttachError(fmt::format("process {} has ended, or does not answer any more", pid_));
-  const std::string said(answer + 1, static_cast<std::size_t>(size) - 1);
+  std::string said(answer + 1, static_cast<std::size_t>(size) - 1);
   if (answer[0] != '=') throw AttachError(said);
   return said;
 }
