@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <tuple>
 
 using namespace memray;
 using namespace memray::session;
@@ -113,6 +114,10 @@ std::vector<std::uint64_t> deallocation(std::uint64_t stamp, std::uint64_t addre
   return {kDeallocation | std::uint64_t{MEMRAY_FREE} | stamp << 8, address};
 }
 
+auto fields(const Event& e) {
+  return std::tie(e.kind, e.number, e.address, e.size, e.site, e.thread, e.allocator, e.pieces);
+}
+
 // Three threads in no order: blocks and mappings, some freed twice, never, late, or by others; sizes of all kinds.
 void do_much(Program& program) {
   std::mt19937 random(7);
@@ -209,10 +214,7 @@ TEST_CASE("short forms, and what is repeated, are what they stand for") {
   REQUIRE(events.size() == whole.sink.kept.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     INFO("event " << i);
-    CHECK(events[i].kind == whole.sink.kept[i].kind);
-    CHECK(events[i].number == whole.sink.kept[i].number);
-    CHECK(events[i].address == whole.sink.kept[i].address);
-    CHECK(events[i].size == whole.sink.kept[i].size);
+    CHECK(fields(events[i]) == fields(whole.sink.kept[i]));
   }
 }
 
@@ -224,17 +226,8 @@ TEST_CASE("what is written without events in between is what sinks get that want
   REQUIRE(written.size() > 2000);
   REQUIRE(written.size() == with_events.sink.kept.size());
   for (std::size_t i = 0; i < written.size(); ++i) {
-    const Event& a = written[i];
-    const Event& b = with_events.sink.kept[i];
     INFO("event " << i);
-    REQUIRE(a.kind == b.kind);
-    REQUIRE(a.number == b.number);
-    REQUIRE(a.address == b.address);
-    REQUIRE(a.size == b.size);
-    REQUIRE(a.site == b.site);
-    REQUIRE(a.thread == b.thread);
-    REQUIRE(a.allocator == b.allocator);
-    REQUIRE(a.pieces == b.pieces);
+    REQUIRE(fields(written[i]) == fields(with_events.sink.kept[i]));
   }
   const Totals totals = with_blocks.collector.totals();
   CHECK(totals.events == with_events.collector.totals().events);
