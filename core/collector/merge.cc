@@ -31,9 +31,12 @@ constexpr std::uint8_t family_of(std::uint64_t word) { return item_of(word) & 0x
 constexpr Allocator allocator_of(std::uint64_t word) { return static_cast<Allocator>(word & 0x0f); }
 constexpr std::uint64_t stamp_of(std::uint64_t word) { return word >> 8; }
 
-// An item that is only made here: the latest allocation and its deallocation, so many times as its third word says.
+// An item that is only made here, in the form of an allocation: a block that is allocated and freed again and again.
+// The third word says how often, and by what it is freed.
 constexpr std::uint8_t kPairs = 0xd0;
 constexpr std::uint64_t kMostPairs = 128;
+constexpr std::uint64_t pairs_word(std::uint64_t count, std::uint64_t end) { return count << 8 | (end & 0xff); }
+constexpr std::uint64_t pairs_count(std::uint64_t word) { return word >> 8; }
 
 // Words of items of fixed size; 0 for others.
 constexpr auto kWords = [] {
@@ -128,9 +131,10 @@ static void add_repeats(Stream& stream, bool steady, StackId stack, StackId nati
     item.stack = stack;
     item.native_stack = native_stack;
     if (steady && stream.repeats >= 2 && !stream.repeats_end) {
-      item.words[2] = std::min(stream.repeats / 2, kMostPairs);
-      item.head = kPairs | stamp_of(stream.latest[0]) << 8;
-      stream.repeats -= 2 * item.words[2];
+      const std::uint64_t count = std::min(stream.repeats / 2, kMostPairs);
+      item.words[2] = pairs_word(count, stream.latest_end);
+      item.head = stream.latest[0] + (kPairs - session::kAllocation);
+      stream.repeats -= 2 * count;
       continue;
     }
     item.head = stream.repeats_end ? stream.latest_end : stream.latest[0];
@@ -282,22 +286,21 @@ inline bool Collector::write_both(const Stream& stream, const Item& item, std::u
 }
 
 void Collector::do_pairs(const Stream& stream, const Item& pairs, ProcessMemory& memory) {
-  Item item = pairs;
-  std::uint64_t left = pairs.words[2];
-  item.head = stream.latest[0];
-  if (writer_ && write_both(stream, item, stamp_of(pairs.head), memory)) {
+  Item begin = pairs, end = pairs;
+  begin.head -= kPairs - session::kAllocation;
+  end.head = (pairs.head & ~std::uint64_t{0xff}) | item_of(pairs.words[2]);
+  std::uint64_t left = pairs_count(pairs.words[2]);
+  if (writer_ && write_both(stream, begin, stamp_of(end.head), memory)) {
     --left;
-    if (matcher_.has_fixed_size(site_of(stream, item))) {
-      matcher_.pass_blocks(item.words[1], left);
-      writer_->repeat(item.words[1], left);
+    if (matcher_.has_fixed_size(site_of(stream, begin))) {
+      matcher_.pass_blocks(begin.words[1], left);
+      writer_->repeat(begin.words[1], left);
       return;
     }
   }
   for (; left != 0; --left) {
-    for (const std::uint64_t head : {stream.latest[0], stream.latest_end}) {
-      item.head = head;
-      match(stream, item);
-    }
+    match(stream, begin);
+    match(stream, end);
     if (writer_) hand_over();
   }
 }

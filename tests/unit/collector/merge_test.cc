@@ -110,6 +110,9 @@ struct Program {
 std::vector<std::uint64_t> allocation(std::uint64_t stamp, std::uint64_t address, std::uint64_t size) {
   return {kAllocation | std::uint64_t{MEMRAY_MALLOC} | stamp << 8, address, size};
 }
+std::vector<std::uint64_t> zeroed_allocation(std::uint64_t stamp, std::uint64_t address, std::uint64_t size) {
+  return {kAllocation | std::uint64_t{MEMRAY_CALLOC} | stamp << 8, address, size};
+}
 std::vector<std::uint64_t> deallocation(std::uint64_t stamp, std::uint64_t address) {
   return {kDeallocation | std::uint64_t{MEMRAY_FREE} | stamp << 8, address};
 }
@@ -157,17 +160,17 @@ void do_much(Program& program) {
 // Blocks at one place, in whole items.
 void do_the_same(Program& program) {
   Writer& writer = program.thread[0];
-  const auto pair = [&](std::uint64_t stamp) {
-    writer.put(allocation(stamp, 0x1000, 64));
+  const auto pair = [&](std::uint64_t stamp, auto begin) {
+    writer.put(begin(stamp, 0x1000, 64));
     writer.put(deallocation(stamp, 0x1000));
   };
-  pair(1);
-  for (int i = 0; i < 41; ++i) pair(2);
+  pair(1, allocation);
+  for (int i = 0; i < 41; ++i) pair(2, allocation);
   writer.put(allocation(2, 0x1000, 64));
   writer.put(allocation(2, 0x2000, 64));
   writer.put(deallocation(3, 0x1000));
   writer.put(deallocation(3, 0x2000));
-  for (int i = 0; i < 4; ++i) pair(4);
+  for (int i = 0; i < 4; ++i) pair(4, zeroed_allocation);
   program.finish();
 }
 
@@ -193,7 +196,7 @@ void do_the_same_in_short(Program& program, bool steady) {
   writer.put(allocation(2, 0x2000, 64));
   writer.put(deallocation(3, 0x1000));
   writer.put({end(3)});
-  writer.put(allocation(4, 0x1000, 64));
+  writer.put(zeroed_allocation(4, 0x1000, 64));
   writer.put({end(4)});
   writer.repeat(4);
   program.collector.drain(false);
