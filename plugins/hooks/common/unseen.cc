@@ -4,9 +4,11 @@
 
 #include "objects.h"
 #include "quiet.h"
+#include "slots.h"
 
 #include <string.h>
 
+#include <atomic>
 #include <iterator>
 
 namespace memray::hooks {
@@ -30,6 +32,7 @@ constexpr Library kLibraries[] = {
      "this program calls tcmalloc's own functions (tc_malloc, ...), which are not recorded; add tcmalloc to --hooks"},
 };
 bool settled[std::size(kLibraries)] = {};
+std::atomic<const char*> due[std::size(kLibraries)] = {};  // found, and not told yet
 
 bool names(const char* functions, const char* name) {
   const std::size_t size = strlen(name);
@@ -63,16 +66,24 @@ bool is_called(const Library& library, const link_map* owner) {
   return false;
 }
 
-}  // namespace
-
-void warn_of_unseen_allocators() {
+// With the loader locked: another thread may be about to unload what is looked at.
+void look_for_libraries() {
   for (std::size_t i = 0; i < std::size(kLibraries); ++i) {
     const Library& library = kLibraries[i];
     if (settled[i]) continue;
     const elf::Definition found = elf::find_from(elf::first_object(), library.defines);
     if (!found.where) continue;
     settled[i] = true;
-    if (!is_loaded(library.backend) && is_called(library, found.where)) state.recorder->warn(library.warning);
+    if (!is_loaded(library.backend) && is_called(library, found.where)) due[i] = library.warning;
+  }
+}
+
+}  // namespace
+
+void warn_of_unseen_allocators() {
+  with_loader_locked(look_for_libraries);
+  for (auto& warning : due) {
+    if (const char* text = warning.exchange(nullptr, std::memory_order_relaxed)) state.recorder->warn(text);
   }
 }
 

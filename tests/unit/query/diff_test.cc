@@ -20,11 +20,12 @@ std::vector<std::pair<std::uint32_t, Sums>> rows_of(const Diff& diff) {
   return rows;
 }
 
-Diff compare(Recording& before, Recording& after) {
-  const Capture a = before.finish();
-  const Capture b = after.finish();
-  return diff(a, leaks(a), b, leaks(b));
-}
+// The rows refer to the captures.
+struct Comparison {
+  Comparison(Recording& before, Recording& after) : a(before.finish()), b(after.finish()) {}
+  const Capture a, b;
+  const Diff diff = memray::diff(a, leaks(a), b, leaks(b));
+};
 
 using Rows = std::vector<std::pair<std::uint32_t, Sums>>;
 
@@ -36,7 +37,8 @@ TEST_CASE("stacks are the same although their lines moved") {
   before.allocate(0x20, 50, before.stack({{"main", "/a.py", 20}, {"f", "/a.py", 3}}));
   after.allocate(0x10, 130, after.stack({{"main", "/a.py", 11}, {"f", "/a.py", 4}}));
   after.allocate(0x20, 40, after.stack({{"main", "/a.py", 21}, {"f", "/a.py", 4}}));
-  const Diff diff = compare(before, after);
+  const Comparison compared(before, after);
+  const Diff& diff = compared.diff;
   REQUIRE(rows_of(diff) == Rows{{4, {100, 130}}, {4, {50, 40}}});
   REQUIRE(diff.bytes_before == 150);
   REQUIRE(diff.bytes_after == 170);
@@ -48,7 +50,7 @@ TEST_CASE("equal lines belong together before others do") {
   before.allocate(0x20, 7, before.stack({{"f", "/a.py", 9}}));
   after.allocate(0x10, 1, after.stack({{"f", "/a.py", 2}}));
   after.allocate(0x20, 100, after.stack({{"f", "/a.py", 5}}));
-  REQUIRE(rows_of(compare(before, after)) == Rows{{5, {100, 100}}, {2, {7, 1}}});
+  REQUIRE(rows_of(Comparison(before, after).diff) == Rows{{5, {100, 100}}, {2, {7, 1}}});
 }
 
 TEST_CASE("what cannot be told apart is compared as one") {
@@ -56,7 +58,7 @@ TEST_CASE("what cannot be told apart is compared as one") {
   before.allocate(0x10, 100, before.stack({{"f", "/a.py", 5}}));
   before.allocate(0x20, 10, before.stack({{"f", "/a.py", 9}}));
   after.allocate(0x10, 60, after.stack({{"f", "/a.py", 6}}));
-  REQUIRE(rows_of(compare(before, after)) == Rows{{6, {110, 60}}});
+  REQUIRE(rows_of(Comparison(before, after).diff) == Rows{{6, {110, 60}}});
 }
 
 TEST_CASE("new, gone and without a stack") {
@@ -66,7 +68,8 @@ TEST_CASE("new, gone and without a stack") {
   after.allocate(0x10, 70, after.stack({{"g", "/a.py", 5}}));
   after.allocate(0x20, 6, kNoStack);
   after.allocate(0x30, 6, kNoStack, Allocator::calloc);
-  const Diff diff = compare(before, after);
+  const Comparison compared(before, after);
+  const Diff& diff = compared.diff;
   REQUIRE(rows_of(diff) == Rows{{5, {0, 70}}, {0, {5, 12}}, {5, {100, 0}}});
   REQUIRE(diff.rows[0].stack.front().function == "g");
   REQUIRE(diff.rows[2].stack.front().function == "f");
