@@ -1,11 +1,14 @@
 #include "symbols/resolve.h"
 
+#include "symbols/symbol_cache.h"
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -73,13 +76,20 @@ class Lookup {
     for (std::size_t next; (next = next_file_++) < files_.size();) {
       File& file = files_[next];
       const Module& module = definitions_.module(file.module);
-      SymbolFile symbols(std::string(definitions_.string(module.path)),
-                         std::string(definitions_.string(module.build_id)),
-                         module_files_.open(definitions_, file.module));
+      const std::string path(definitions_.string(module.path)), build_id(definitions_.string(module.build_id));
+      SymbolCache cache(path, build_id);
+      std::optional<SymbolFile> symbols;  // opened for the first place that is not kept
       for (Place& place : file.places) {
-        place.functions = symbols.find(place.offset);
+        if (const auto* const kept = cache.find(place.offset)) {
+          place.functions = *kept;
+        } else {
+          if (!symbols) symbols.emplace(path, build_id, module_files_.open(definitions_, file.module));
+          place.functions = symbols->find(place.offset);
+          cache.add(place.offset, place.functions);
+        }
         ++done_;
       }
+      cache.save();
     }
     const std::lock_guard lock(mutex_);
     --running_;

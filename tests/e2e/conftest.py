@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+os.environ["MEMRAY_SYMBOL_CACHE"] = "off"  # every test begins without what others have found out
 
 
 @pytest.fixture(scope="session")

@@ -404,3 +404,29 @@ def test_forked_child(record, built):
     stacks = read_without(record([program], "--follow-fork", "--hooks=preload"), built)
     for size in (5001, 5002):
         assert stacks.functions(size)[:2] == ["allocate", "main"]
+
+
+def test_names_are_kept_for_the_next_recording(record, built, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    program = compile_shapes(built)
+    do("g++", *FLAGS, "-Wl,--build-id", built / "shapes.cc.o", built / "from_c.c.o", "-o", program)
+
+    def names():
+        frames = Stacks(record([program])).of_file("shapes")
+        return {location[0] for frame in frames for location in frame.locations}
+
+    truth = names()
+    assert not cache.exists()
+    monkeypatch.setenv("MEMRAY_SYMBOL_CACHE", str(cache))
+    assert names() == truth
+    (kept,) = [path for path in cache.iterdir() if "\tmain\t" in path.read_text()]
+    kept.write_text(kept.read_text().replace("\tmain\t", "\tfrom_the_cache\t"))
+    assert names() == truth - {"main"} | {"from_the_cache"}
+    kept.write_text(kept.read_text().replace("memray symbols 1", "memray symbols 2"))
+    assert names() == truth
+    kept.write_text("memray symbols 1\n12\tmain\n")
+    assert names() == truth
+    assert "\tmain\t" in kept.read_text()
+    kept.unlink()
+    kept.symlink_to(program)
+    assert names() == truth

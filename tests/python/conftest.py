@@ -10,6 +10,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = pathlib.Path(os.environ.get("MEMRAY_PYTHONPATH", TOP / "build" / "release" / "python")).resolve()
 sys.path.insert(0, str(PACKAGE))
 os.environ["PYTHONPATH"] = str(PACKAGE)
+os.environ["MEMRAY_SYMBOL_CACHE"] = "off"
 
 
 @pytest.fixture(scope="session")
