@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 
+import recording
+
 PYTHON_LOOP = """
 import signal, sys
 done = False
@@ -117,3 +119,10 @@ def targets(programs, python=sys.executable):
     if jemalloc:
         found["jemalloc"] = lambda: Program([busy, "threads"], env={**os.environ, "LD_PRELOAD": str(jemalloc)})
     return found
+
+
+def run(memray, command, pid, *options):
+    """`memray attach` or `memray detach`, which works."""
+    done = recording.run([memray, command, *options, pid], timeout=100)
+    assert done.returncode == 0, done.stderr
+    return done

@@ -23,12 +23,6 @@ def program(programs):
         yield program
 
 
-def run(memray, command, pid, *options):
-    done = recording.run([memray, command, *options, pid], timeout=100)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
 def in_session(pid):
     with open(f"/proc/{pid}/maps") as file:
         return "memfd:memray " in file.read()
@@ -58,9 +52,9 @@ def let_it_go_on(pid):
 
 def attach_to_child_that_stays(memray, program, child, path):
     """And detach; then it is told to end."""
-    run(memray, "attach", child, "-o", path)
+    attaching.run(memray, "attach", child, "-o", path)
     let_it_go_on(child)
-    run(memray, "detach", child)
+    attaching.run(memray, "detach", child)
     assert counts(capture(memray, path), 50)[0] > 2
     os.kill(child, signal.SIGTERM)
     assert program.tell("wait") == f"ended {child} with 0\n"
@@ -78,9 +72,9 @@ def counts(read, size=SIZE):
     ids=" ".join,
 )
 def test_every_event_is_there(memray, program, tmp_path, options):
-    run(memray, "attach", program.pid, "-o", tmp_path / "c.bin", *options)
+    attaching.run(memray, "attach", program.pid, "-o", tmp_path / "c.bin", *options)
     assert program.tell(f"allocate {COUNT} {SIZE}") == f"made {COUNT} kept {COUNT // 2}\n"
-    run(memray, "detach", program.pid)
+    attaching.run(memray, "detach", program.pid)
     assert program.end() == attaching.RIGHT
     read = capture(memray, tmp_path / "c.bin")
     assert counts(read) == (COUNT, COUNT // 2)
@@ -89,9 +83,9 @@ def test_every_event_is_there(memray, program, tmp_path, options):
 
 
 def test_aggregate(memray, program, tmp_path):
-    run(memray, "attach", program.pid, "--aggregate", "--native", "-o", tmp_path / "c.bin")
+    attaching.run(memray, "attach", program.pid, "--aggregate", "--native", "-o", tmp_path / "c.bin")
     program.tell(f"allocate {COUNT} {SIZE}")
-    run(memray, "detach", program.pid)
+    attaching.run(memray, "detach", program.pid)
     leaks = capture(memray, tmp_path / "c.bin").summary("--leaks")
     own = [place for place in leaks["locations"] if place["function"] == "allocate_counted"]
     assert [(place["num_allocations"], place["own_bytes"]) for place in own] == [(COUNT // 2, COUNT // 2 * SIZE)]
@@ -104,9 +98,9 @@ def test_python_allocators(memray, tmp_path):
         "print(sys.getsizeof(kept[0]), flush=True)\nsys.stdin.readline()\n"
     )
     with attaching.Program([sys.executable, "-c", code]) as program:
-        run(memray, "attach", program.pid, "--trace-python-allocators", "-o", tmp_path / "c.bin")
+        attaching.run(memray, "attach", program.pid, "--trace-python-allocators", "-o", tmp_path / "c.bin")
         size = int(program.tell("go"))
-        run(memray, "detach", program.pid)
+        attaching.run(memray, "detach", program.pid)
         program.tell("end")
     read = capture(memray, tmp_path / "c.bin")
     lines = {number: stack[0][:1] + stack[0][2:] for number, stack in read.stacks.items() if stack and stack[0]}
@@ -126,9 +120,9 @@ def test_names_of_python_threads(memray, tmp_path, version):
         "for each in threads: each.join()\nprint('done', flush=True)\nsys.stdin.readline()\n"
     )
     with attaching.Program([recording.interpreters()[version], "-c", code]) as program:
-        run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
+        attaching.run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
         assert program.tell("go") == "done\n"
-        run(memray, "detach", program.pid)
+        attaching.run(memray, "detach", program.pid)
         program.tell("end")
     read = capture(memray, tmp_path / "c.bin")
     names = {event["tid"]: event["name"] for kind, event in read.lines if kind == "THREAD"}
@@ -138,11 +132,11 @@ def test_names_of_python_threads(memray, tmp_path, version):
 
 def test_followed_children_are_counted_and_left(memray, program, tmp_path):
     """One that ends, one that stays: after detaching it is as if nothing had been there."""
-    run(memray, "attach", program.pid, "--follow-fork", "-o", tmp_path / "c.bin")
+    attaching.run(memray, "attach", program.pid, "--follow-fork", "-o", tmp_path / "c.bin")
     program.tell(f"fork 100 {SIZE + 1}")
     stays = int(program.tell(f"stay 200 {SIZE + 2}").split()[1])
     program.tell(f"allocate 300 {SIZE}")
-    run(memray, "detach", program.pid)
+    attaching.run(memray, "detach", program.pid)
     assert not in_session(program.pid) and not in_session(stays)
     read = capture(memray, tmp_path / "c.bin")
     assert [counts(read, size)[0] for size in (SIZE, SIZE + 1, SIZE + 2)] == [300, 100, 200]
@@ -151,11 +145,11 @@ def test_followed_children_are_counted_and_left(memray, program, tmp_path):
 
 
 def test_other_children_give_back_what_they_share(memray, program, tmp_path):
-    run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
+    attaching.run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
     stays = int(program.tell(f"stay 200 {SIZE + 2}").split()[1])
     wait_until(lambda: not in_session(stays))
     attach_to_child_that_stays(memray, program, stays, tmp_path / "child.bin")
-    run(memray, "detach", program.pid)
+    attaching.run(memray, "detach", program.pid)
     assert program.end() == attaching.RIGHT
     assert counts(capture(memray, tmp_path / "c.bin"), SIZE + 2) == (0, 0)
 
@@ -167,8 +161,8 @@ def test_an_existing_file_is_only_overwritten_by_force(memray, program, tmp_path
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1 and "exists" in done.stderr
     assert output.read_text() == "mine" and not in_session(program.pid)
-    assert run(memray, "attach", program.pid, "-q", "-f", "-o", output).stdout == ""
-    assert run(memray, "detach", program.pid, "-q").stdout == ""
+    assert attaching.run(memray, "attach", program.pid, "-q", "-f", "-o", output).stdout == ""
+    assert attaching.run(memray, "detach", program.pid, "-q").stdout == ""
     assert counts(capture(memray, output)) == (0, 0)
 
 
@@ -187,10 +181,10 @@ def test_durations(memray, program, tmp_path, duration, wrong):
 
 
 def test_a_socket_says_how_to_watch(memray, program):
-    done = run(memray, "attach", program.pid, "--sink=socket")
+    done = attaching.run(memray, "attach", program.pid, "--sink=socket")
     port = re.search(r"memray live (\d+)'", done.stdout).group(1)
     assert re.search(rf"Recording process {program.pid} into \S+:{port}\n", done.stdout)
-    run(memray, "detach", program.pid)
+    attaching.run(memray, "detach", program.pid)
     assert program.end() == attaching.RIGHT
 
 
@@ -240,9 +234,9 @@ def test_live_needs_a_terminal_or_a_file(memray, program):
 def test_by_gdb(memray, program, tmp_path):
     """Twice: the second time everything is loaded already."""
     for output in (tmp_path / "c.bin", tmp_path / "d.bin"):
-        run(memray, "attach", program.pid, "--method=gdb", "--native", "-o", output)
+        attaching.run(memray, "attach", program.pid, "--method=gdb", "--native", "-o", output)
         program.tell(f"allocate {COUNT} {SIZE}")
-        run(memray, "detach", program.pid, "--method=gdb")
+        attaching.run(memray, "detach", program.pid, "--method=gdb")
         assert not in_session(program.pid)
         assert counts(capture(memray, output)) == (COUNT, COUNT // 2)
     assert program.end() == attaching.RIGHT

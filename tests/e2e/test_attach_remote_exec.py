@@ -42,12 +42,6 @@ def program(request):
         yield program
 
 
-def run(memray, command, pid, *options):
-    done = recording.run([memray, command, *options, pid], timeout=100)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
 def mapped(pid):
     with open(f"/proc/{pid}/maps") as maps:
         return any("memfd:memray " in line for line in maps)
@@ -75,9 +69,9 @@ def counted(memray, path):
 def test_again_and_again(memray, program, tmp_path):
     """The second time everything is loaded already; the script leaves nothing behind."""
     for cycle, output in enumerate((tmp_path / "c.bin", tmp_path / "d.bin", tmp_path / "e.bin")):
-        run(memray, "attach", program.pid, "--method=remote_exec", "-o", output, *(["--trace-python-allocators"] if cycle == 1 else []))
+        attaching.run(memray, "attach", program.pid, "--method=remote_exec", "-o", output, *(["--trace-python-allocators"] if cycle == 1 else []))
         assert mapped(program.pid) and program.tell("50") == f"{50 * cycle + 50}\n"
-        run(memray, "detach", program.pid, "--method=remote_exec")
+        attaching.run(memray, "detach", program.pid, "--method=remote_exec")
         assert not mapped(program.pid) and counted(memray, output) == 50
         descriptors = sorted(os.listdir(f"/proc/{program.pid}/fd"))
         assert cycle == 0 or descriptors == before
@@ -96,7 +90,7 @@ def test_signals_at_all_moments_are_not_lost(memray, program, tmp_path):
             sent += 1
             wait_until(lambda: program.tell("0") == f"{sent}\n")
         assert attaching_now.returncode == 0 and sent > cycle
-        run(memray, "detach", program.pid, "--method=remote_exec")
+        attaching.run(memray, "detach", program.pid, "--method=remote_exec")
     assert program.end() == attaching.RIGHT
 
 
@@ -122,9 +116,9 @@ def test_a_process_of_another_user(memray, tmp_path, version):
         os.setuid(65534)
 
     with attaching.Program([INTERPRETERS[version], "-c", PROGRAM], ends_by_input=True, preexec_fn=drop_privileges, cwd="/") as program:
-        run(memray, "attach", program.pid, "--method=remote_exec", "-o", tmp_path / "c.bin")
+        attaching.run(memray, "attach", program.pid, "--method=remote_exec", "-o", tmp_path / "c.bin")
         program.tell("50")
-        run(memray, "detach", program.pid, "--method=remote_exec")
+        attaching.run(memray, "detach", program.pid, "--method=remote_exec")
         assert program.end() == attaching.RIGHT
     assert counted(memray, tmp_path / "c.bin") == 50
 
@@ -137,9 +131,9 @@ def test_auto_takes_it_where_another_traces(memray, program, tmp_path):
         pytest.skip("tracing is not permitted here")
     done = recording.run([memray, "attach", program.pid, "--method=ptrace", "-o", tmp_path / "c.bin"])
     assert done.returncode == 1 and "is being traced by" in done.stderr
-    run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
+    attaching.run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
     program.tell("50")
-    run(memray, "detach", program.pid)
+    attaching.run(memray, "detach", program.pid)
     assert program.end() == attaching.RIGHT
     assert counted(memray, tmp_path / "c.bin") == 50
 
@@ -151,8 +145,8 @@ def test_where_it_is_disabled(memray, tmp_path, version, option, environment):
         done = recording.run([memray, "attach", "--method=remote_exec", "-o", tmp_path / "c.bin", program.pid])
         assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
         assert f"process {program.pid} has remote debugging disabled" in done.stderr
-        run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
-        run(memray, "detach", program.pid)
+        attaching.run(memray, "attach", program.pid, "-o", tmp_path / "c.bin")
+        attaching.run(memray, "detach", program.pid)
         assert program.end() == attaching.RIGHT
 
 
