@@ -191,6 +191,8 @@ __attribute__((constructor)) void recorder_loaded(int, char** argv, char** envp)
 
 int is_interrupting() { return process.interrupting; }
 
+int has_native_stacks() { return process.unwinders[MEMRAY_STACK_NATIVE] != nullptr; }
+
 int define_code_for_plugins(const memray_code* code) { return define_code(code); }
 
 }  // namespace
@@ -212,6 +214,7 @@ const memray_unwinder_host unwinder_host = {
     object_created,
     object_destroyed,
     is_interrupting,
+    has_native_stacks,
 };
 
 const memray_plugin_descriptor* checked_plugin(const void* descriptor, memray_plugin_kind kind) {

@@ -254,9 +254,9 @@ inline bool collector_lives(const Control& control) {
   return (__atomic_load_n(word, __ATOMIC_RELAXED) & FUTEX_OWNER_DIED) == 0;
 }
 
-// Not on a page's border. A processor that looks for the store that a load has to wait for compares the lower 12 bits of
-// addresses first: were `committed` at the start of a page, each look at what else is there (most of what recorder and
-// plugins keep is mapped for itself) would wait for that store, which takes long, as the collector has the line.
+// Not on a page's border. A processor that looks for the store that a load has to wait for compares the lower 12 bits
+// of addresses first: were `committed` at the start of a page, each look at what else is there (most of what recorder
+// and plugins keep is mapped for itself) would wait for that store, which takes long, as the collector has the line.
 inline constexpr std::size_t kPoolOffset = (sizeof(Control) + 4095) / 4096 * 4096 + 0x9c0;
 inline constexpr std::size_t kSessionBytes = kPoolOffset + kMaxChunks * kChunkBytes;
 

@@ -106,6 +106,9 @@ struct memray_unwinder_host {
   /* Nonzero while `recording_changed` is called in a thread that was stopped anywhere, possibly in the middle of a
    * function of the runtime's: none that is not safe in a signal handler may be called then. */
   int (*interrupting)(void);
+
+  /* Nonzero if native stacks are recorded too, so that it matters where they go through the interpreter. */
+  int (*has_native_stacks)(void);
 };
 #define MEMRAY_QUIET 2u
 

@@ -13,6 +13,7 @@ Layout with_frame_objects(MinorVersion version) {
   layout.version = version;
   layout.finalizing = 16;
   layout.thread_frame = 24;
+  layout.thread_id = 176;
   layout.previous = 24;
   layout.executable = 32;
   layout.locals = version == 0x0309 ? 360 : 352;
@@ -36,6 +37,7 @@ Layout of_3_11() {
   layout.thread_frame = 56;
   layout.thread_indirect = true;
   layout.thread_indirect_frame = 8;
+  layout.thread_id = 152;
   layout.previous = 48;
   layout.executable = 32;
   layout.instruction = 56;

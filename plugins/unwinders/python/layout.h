@@ -27,6 +27,7 @@ struct Layout {
   std::uint32_t thread_frame = 0;  // of the frame pointer, or (3.11, 3.12) of the pointer to what holds it
   bool thread_indirect = false;
   std::uint32_t thread_indirect_frame = 0;
+  std::uint32_t thread_id = 0;  // before 3.12
 
   // Frame.
   std::uint32_t previous = 0;

@@ -5,6 +5,7 @@
 //   layout.cc      what lies where, by version
 //   frame.h        one frame
 //   walk.cc        the stack at an allocation: the hot path
+//   chain.h        whether it is the same as before: the hottest loop
 //   code.cc        one code object
 //   code_table.cc  numbers for code objects, and their death
 //   objects.cc     lifetimes of objects
@@ -43,6 +44,7 @@ int start_with_program() {
 
 void begin(const Runtime& runtime) {
   if (!watch_code(runtime)) return give_up("out of memory: recording without Python stacks");
+  prepare_walk(runtime);
   watch_threads(runtime);
   watch_objects(runtime);
 }

@@ -5,59 +5,59 @@
 // change. So the last chain is kept, root to top, as (frame, code, instruction), and is verified instead of read again.
 //
 // Stopping early, at the first frame that looks the same, would be wrong: frames below it may have moved on, and a
-// frame address says nothing, since frames are popped and pushed at the same place. So every entry is compared, to the
-// root. That is cheap, because the entry says where the next frame must be: the processor runs ahead along the array,
-// and the comparison with the live `previous` is only a branch that it predicts. An entry's frame is looked into only
-// after a live frame has been found to point to it, which makes this as safe as following the chain. Entries are
-// identified by what they contain, so reuse of frames does no harm; reuse of code objects raises the generation
-// (code_table.cc).
+// frame address says nothing, since frames are popped and pushed at the same place. So every link is compared, to the
+// root. That is cheap, because the link says where the next frame must be: the processor runs ahead along the array,
+// and the comparisons are only branches that it predicts (chain.h). Links are identified by what they contain, so reuse
+// of frames does no harm; reuse of code objects raises the generation (code_table.cc).
 //
-//   1. Align: the live top is looked for among the last few entries; while it is not there, it is a fresh frame, and
+//   1. Align: the live top is looked for among the last few links; while it is not there, it is a fresh frame, and
 //      the search goes on from its caller.
-//   2. Verify from there to the root. Where an entry's caller is another one than before (a generator that is resumed
+//   2. Verify from there to the root. Where a link's caller is another one than before (a generator that is resumed
 //      from elsewhere), the frames so far are taken as fresh and step 1 goes on from the new caller.
 //   3. Rebuild above the lowest change. If there is none, nothing is written at all.
 //
-// Deep stacks that have been left without an allocation are found again by searching all entries after 8, 16, 32, ...
+// Deep stacks that have been left without an allocation are found again by searching all links after 8, 16, 32, ...
 // fresh frames.
 //
 // A signal handler may allocate while the evaluator links a frame, and finds rubbish there: CPython 3.11 and 3.12 make
 // a C frame current before they fill in its pointer to the Python frame, and compilers reorder the stores of all
-// versions. So a pointer that is not already among the entries is looked into only if its page is known to be readable
+// versions. So a pointer that is not already among the links is looked into only if its page is known to be readable
 // (one compare, and a system call for each page seen for the first time), and chains that run in circles are dropped.
 #include "walk.h"
 
+#include "chain.h"
 #include "code_table.h"
-#include "frame.h"
 
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace memray::python {
 
+// What is known about a link's frame.
 struct Entry {
-  std::uintptr_t frame;
-  std::uint64_t executable;
-  std::uint64_t instruction;
-  std::uint32_t number;      // of the code object; 0: the frame is not shown
-  std::uint32_t depth : 23;  // frames shown up to here, this one included
-  std::uint32_t shim : 1;
-  std::uint32_t entry : 8;  // 3.11: the frame's own flag
+  std::uint32_t number;  // of the code object; 0: the frame is not shown
+  std::uint32_t depth;   // frames shown up to here, this one included
+  bool shim;
 };
 
 constexpr std::uintptr_t kPage = 4096;
 constexpr std::uint32_t kPagesKnown = 256;
 
-// entries[0] is no frame: it stands for the end of the chain, so entries[i - 1] is always the caller.
+// links[1] and entries[1] are the outermost frame.
 struct Stack {
   std::uint32_t generation;
-  std::uint32_t size;   // entries that are valid, not counting entries[0]
+  std::uint32_t size;   // links that are valid
   std::uint32_t depth;  // words reported
   std::uint32_t capacity;
-  Entry* entries;         // capacity + 1
+  Link* links;     // [-kAtOnce + 1, capacity]
+  Entry* entries;  // [0, capacity]
+  ThreadState known;
   std::uint64_t* words;   // capacity
   std::uintptr_t* fresh;  // capacity; top first
   std::size_t arrays_bytes;
@@ -65,34 +65,61 @@ struct Stack {
   char text[1];                          // up to the end of the mapping
 };
 
+alignas(64) const char unchanging_frame[kUnchangingBytes] = {};
+
 namespace {
 
 constexpr std::size_t kStackBytes = 16 << 10;
-constexpr std::uint32_t kInitialCapacity = 254;
+constexpr std::uint32_t kInitialCapacity = 200;
 constexpr std::uint32_t kLargestCapacity = (1u << 23) - 1;
 constexpr std::uint32_t kNearTop = 6;
 
-std::size_t bytes_for(std::uint32_t capacity) {
-  const std::size_t bytes = (std::size_t{capacity} + 1) * sizeof(Entry) + std::size_t{capacity} * 16;
-  return (bytes + 4095) / 4096 * 4096;
+std::atomic<Moment> moments{Moment::address};
+
+// The arrays, one after the other.
+struct Arrays {
+  Link* links;
+  Entry* entries;
+  std::uint64_t* words;
+  std::uintptr_t* fresh;
+};
+
+std::size_t bytes_for(std::size_t capacity) {
+  const std::size_t bytes =
+      (capacity + kAtOnce) * sizeof(Link) + capacity * 2 * sizeof(std::uint64_t) + (capacity + 1) * sizeof(Entry);
+  return (bytes + kPage - 1) / kPage * kPage;
 }
+
+Arrays arrays_in(void* memory, std::size_t capacity) {
+  Arrays arrays;
+  arrays.links = static_cast<Link*>(memory) + (kAtOnce - 1);
+  arrays.words = reinterpret_cast<std::uint64_t*>(arrays.links + capacity + 1);
+  arrays.fresh = arrays.words + capacity;
+  arrays.entries = reinterpret_cast<Entry*>(arrays.fresh + capacity);
+  return arrays;
+}
+
+void* memory_of(const Stack& stack) { return stack.links - (kAtOnce - 1); }
 
 bool set_capacity(Stack& stack, std::uint32_t capacity) {
   const std::size_t bytes = bytes_for(capacity);
-  auto* memory = static_cast<char*>(host->map(bytes));
+  void* memory = host->map(bytes);
   if (!memory) return false;
-  auto* entries = reinterpret_cast<Entry*>(memory);
-  auto* words = reinterpret_cast<std::uint64_t*>(entries + capacity + 1);
-  std::uint64_t* fresh = words + capacity;
-  if (stack.entries) {
-    std::memcpy(entries, stack.entries, (std::size_t{stack.capacity} + 1) * sizeof(Entry));
-    std::memcpy(words, stack.words, stack.capacity * sizeof *words);
-    std::memcpy(fresh, stack.fresh, stack.capacity * sizeof *fresh);
-    host->unmap(stack.entries, stack.arrays_bytes);
+  const Arrays arrays = arrays_in(memory, capacity);
+  for (std::uint32_t i = 0; i < kAtOnce; ++i) {
+    *(arrays.links - i) = {reinterpret_cast<std::uintptr_t>(unchanging_frame), 0, 0, 0};
   }
-  stack.entries = entries;
-  stack.words = words;
-  stack.fresh = fresh;
+  if (stack.links) {
+    std::memcpy(arrays.links + 1, stack.links + 1, stack.capacity * sizeof(Link));
+    std::memcpy(arrays.words, stack.words, stack.capacity * sizeof *arrays.words);
+    std::memcpy(arrays.fresh, stack.fresh, stack.capacity * sizeof *arrays.fresh);
+    std::memcpy(arrays.entries, stack.entries, (std::size_t{stack.capacity} + 1) * sizeof(Entry));
+    host->unmap(memory_of(stack), stack.arrays_bytes);
+  }
+  stack.links = arrays.links;
+  stack.words = arrays.words;
+  stack.fresh = arrays.fresh;
+  stack.entries = arrays.entries;
   stack.capacity = capacity;
   stack.arrays_bytes = bytes;
   return true;
@@ -105,71 +132,28 @@ __attribute__((noinline, cold)) bool grow(Stack& stack) {
 TextBuffer text_buffer(Stack& stack) { return {stack.text, kStackBytes - offsetof(Stack, text)}; }
 
 struct Verified {
-  std::uint32_t broken;   // the outermost entry that is live, if its caller is another one than before; else 0
-  std::uint32_t changed;  // the outermost entry that has moved on; `from` + 1 if none has
+  std::uint32_t broken;   // the outermost link that is live, if its caller is another one than before; else 0
+  std::uint32_t changed;  // the outermost link that has moved on; `from` + 1 if none has
 };
 
-// What has to be compared besides the caller. An instruction's address tells the code object too, as long as no code
-// object has died, which the generation says.
-enum class Check : std::uint8_t {
-  address,           // 3.12 and later
-  address_and_flag,  // 3.11
-  index,             // 3.9, 3.10: of the code object, and which one
-};
-
-inline Check check_for(const Layout& layout) {
-  if (layout.instruction_kind == Instruction::index) return Check::index;
-  return layout.has_entry_flag ? Check::address_and_flag : Check::address;
-}
-
-// The frame of entry `from` is live. Are those below it what they were? Four loads and one branch a frame.
-template <Check kCheck>
-inline Verified verify(const Layout& layout, const Entry* entries, std::uint32_t from) {
-  const std::uintptr_t previous_at = layout.previous;
-  const std::uintptr_t instruction_at = layout.instruction;
-  const Entry* changed = entries + from + 1;
-  std::uintptr_t frame = entries[from].frame;
-  for (const Entry* entry = entries + from; entry != entries; --entry) {
-    const std::uintptr_t caller = entry[-1].frame;
-    const std::uint64_t moved = load<std::uintptr_t>(frame + previous_at) ^ caller;
-    std::uint64_t differs = 0;
-    if constexpr (kCheck == Check::index) {
-      differs = load<std::uint32_t>(frame + instruction_at) ^ entry->instruction;
-      differs |= load<std::uint64_t>(frame + layout.executable) ^ entry->executable;
-    } else {
-      differs = load<std::uint64_t>(frame + instruction_at) ^ entry->instruction;
-    }
-    if constexpr (kCheck == Check::address_and_flag) {
-      differs |= load<std::uint8_t>(frame + layout.entry_flag) ^ std::uint64_t{entry->entry};
-    }
-    if (__builtin_expect((moved | differs) != 0, false)) {
-      if (moved != 0) {
-        return {static_cast<std::uint32_t>(entry - entries), static_cast<std::uint32_t>(changed - entries)};
-      }
-      changed = entry;
-    }
-    frame = caller;
+// The frame of link `from` is live. Are those below it what they were?
+template <Moment kMoment>
+inline Verified verify(const Layout& layout, const Link* links, std::uint32_t from) {
+  std::uint32_t changed = from + 1;
+  while (const std::uint32_t at = first_difference<kMoment>(layout, links, from)) {
+    if (previous(layout, links[at].frame) != links[at].caller) return {at, changed};
+    changed = at;
+    from = at - 1;
   }
-  return {0, static_cast<std::uint32_t>(changed - entries)};
+  return {0, changed};
 }
 
-inline Verified verify(const Layout& layout, const Entry* entries, std::uint32_t from) {
-  switch (check_for(layout)) {
-    case Check::index:
-      return verify<Check::index>(layout, entries, from);
-    case Check::address_and_flag:
-      return verify<Check::address_and_flag>(layout, entries, from);
-    default:
-      return verify<Check::address>(layout, entries, from);
-  }
-}
-
-// The entry of `frame` among the first `limit`, or 0.
+// The link of `frame` among the first `limit`, or 0.
 inline std::uint32_t find(const Stack& stack, std::uintptr_t frame, std::uint32_t limit, std::uint32_t fresh) {
   const bool everywhere = fresh >= 8 && (fresh & (fresh - 1)) == 0;
   const std::uint32_t stop = everywhere || limit <= kNearTop ? 0 : limit - kNearTop;
   for (std::uint32_t i = limit; i > stop; --i) {
-    if (stack.entries[i].frame == frame) return i;
+    if (stack.links[i].frame == frame) return i;
   }
   return 0;
 }
@@ -189,11 +173,12 @@ inline bool is_readable(Stack& stack, std::uintptr_t address) {
 }
 
 inline bool is_readable(Stack& stack, std::uintptr_t address, std::size_t bytes) {
-  return is_readable(stack, address) && is_readable(stack, address + bytes - 1);
+  const std::uintptr_t last = address + bytes - 1;
+  return is_readable(stack, address) && (last / kPage == address / kPage || is_readable(stack, last));
 }
 
-constexpr std::size_t kFrameBytes = 72;  // what we look at of a frame, and of a code object
-constexpr std::size_t kCodeBytes = 192;
+constexpr std::size_t kFrameBytes = 112;  // what we look at of a frame, and of a code object
+constexpr std::size_t kCodeBytes = 208;
 
 // The frames above the first that is known, top first.
 class FreshFrames {
@@ -217,12 +202,13 @@ class FreshFrames {
 };
 
 struct Alignment {
-  std::uint32_t keep;   // entries that are still true
-  std::uint32_t live;   // entries whose frames are still in the chain
+  std::uint32_t keep;   // links that are still true
+  std::uint32_t live;   // links whose frames are still in the chain
   std::uint32_t fresh;  // frames above them, in stack.fresh
   bool ok;
 };
 
+template <Moment kMoment>
 inline Alignment align(const Layout& layout, Stack& stack, std::uintptr_t top) {
   FreshFrames fresh(stack);
   std::uint32_t limit = stack.size;
@@ -234,62 +220,66 @@ inline Alignment align(const Layout& layout, Stack& stack, std::uintptr_t top) {
       frame = previous(layout, frame);
       continue;
     }
-    const Verified verified = verify(layout, stack.entries, at);
+    const Verified verified = verify<kMoment>(layout, stack.links, at);
     if (verified.broken == 0) return {verified.changed - 1, at, fresh.count(), true};
     for (std::uint32_t i = at; i >= verified.broken; --i) {
-      if (!fresh.push(stack.entries[i].frame)) return {0, 0, 0, false};
+      if (!fresh.push(stack.links[i].frame)) return {0, 0, 0, false};
     }
-    frame = previous(layout, stack.entries[verified.broken].frame);
+    frame = previous(layout, stack.links[verified.broken].frame);
     limit = verified.broken - 1;
   }
 }
 
-// Is this frame the first of its C evaluator activation?
-inline bool is_entry(const Layout& layout, const Entry& below, const Entry& entry) {
-  if (layout.instruction_kind == Instruction::index) return true;
-  if (layout.has_entry_flag) return entry.entry != 0;
-  return below.shim || below.frame == 0;
+// Is this frame the first of its C evaluator activation? `caller` is 0 for the outermost.
+template <Moment kMoment>
+inline bool is_entry(const Layout& layout, std::uint64_t moment, std::uintptr_t caller, bool below_shim) {
+  if constexpr (kMoment == Moment::index) return true;
+  if constexpr (kMoment == Moment::address_and_flag) return flag_of(moment) != 0;
+  return !layout.has_entry_flag && (below_shim || caller == 0);
 }
 
-// Describes the live `frame` in `entry`, which still holds what was at this height before, if `was_valid`. Returns the
-// word to report, or 0.
-std::uint64_t examine(const Runtime& runtime, Stack& stack, std::uintptr_t frame, Entry& entry, bool was_valid) {
+// Describes links[at.keep + 1] and what is above. Links and entries still hold what was at their heights before, as far
+// as `stack.size` says.
+template <Moment kMoment>
+inline void rebuild(const Runtime& runtime, Stack& stack, const Alignment& at, memray_stack_change& change) {
   const Layout& layout = runtime.layout;
-  const Entry& below = *(&entry - 1);
-  const std::uint64_t code_word = executable(layout, frame);
-  // Recursion meets the same code again; its number is then at hand.
-  std::uint32_t number = was_valid && entry.executable == code_word ? entry.number : 0;
-  entry = {frame, code_word, instruction(layout, frame), 0, below.depth, 0, 0};
-  if (layout.has_entry_flag) entry.entry = load<std::uint8_t>(frame + layout.entry_flag);
-  if (number == 0 && !is_readable(stack, code_word & layout.executable_mask, kCodeBytes)) return 0;
-  const FrameView view = look(layout, frame, entry.executable, entry.instruction);
-  entry.shim = view.state == FrameState::shim;
-  if (view.state != FrameState::running) return 0;
-  if (number == 0) number = number_of_code(runtime, view.code, text_buffer(stack));
-  if (number == 0) return 0;
-  entry.number = number;
-  entry.depth = (below.depth + 1) & 0x7f'ffff;
-  const std::uint64_t flag = is_entry(layout, below, entry) ? MEMRAY_PYTHON_ENTRY_FRAME : 0;
-  return flag | MEMRAY_PYTHON_FRAME(number, view.offset);
-}
-
-void rebuild(const Runtime& runtime, Stack& stack, const Alignment& at, memray_stack_change& change) {
   const std::uint32_t old_size = stack.size;
   const std::uint32_t old_depth = stack.depth;
   const std::uint32_t size = at.live + at.fresh;
-  std::uint32_t depth = stack.entries[at.keep].depth;
+  std::uint32_t depth = at.keep == 0 ? 0 : stack.entries[at.keep].depth;
+  bool shim = at.keep != 0 && stack.entries[at.keep].shim;
   std::uint32_t same = depth;  // leading words that need not be reported again
+  std::uintptr_t caller = at.keep == 0 ? 0 : stack.links[at.keep].frame;
   for (std::uint32_t i = at.keep + 1; i <= size; ++i) {
+    Link& link = stack.links[i];
     Entry& entry = stack.entries[i];
-    const std::uintptr_t frame = i <= at.live ? entry.frame : stack.fresh[at.fresh - 1 - (i - at.live - 1)];
-    const std::uint64_t word = examine(runtime, stack, frame, entry, i <= old_size);
-    if (word == 0) continue;
-    if (same == depth && depth < old_depth && stack.words[depth] == word) {
+    const std::uintptr_t frame = i <= at.live ? link.frame : stack.fresh[at.fresh - 1 - (i - at.live - 1)];
+    const std::uint64_t code_word = executable(layout, frame);
+    const std::uint64_t now = moment<kMoment>(layout, frame);
+    // Recursion meets the same code again; its number is then at hand.
+    std::uint32_t number = i <= old_size && link.executable == code_word ? entry.number : 0;
+    link = {frame, caller, now, code_word};
+    const bool below_shim = shim;
+    const std::uintptr_t its_caller = std::exchange(caller, frame);
+    FrameView view;
+    const bool readable = number != 0 || is_readable(stack, code_word & layout.executable_mask, kCodeBytes);
+    if (__builtin_expect(readable, true)) view = look(layout, frame, code_word, instruction_of(now));
+    shim = readable && view.state == FrameState::shim;
+    if (view.state != FrameState::running) {
+      number = 0;
+    } else if (number == 0) {
+      number = number_of_code(runtime, view.code, text_buffer(stack));
+    }
+    depth += number != 0;
+    entry = {number, depth, shim};
+    if (number == 0) continue;
+    const std::uint64_t flag = is_entry<kMoment>(layout, now, its_caller, below_shim) ? MEMRAY_PYTHON_ENTRY_FRAME : 0;
+    const std::uint64_t word = flag | MEMRAY_PYTHON_FRAME(number, view.offset);
+    if (same == depth - 1 && depth <= old_depth && stack.words[depth - 1] == word) {
       ++same;
     } else {
-      stack.words[depth] = word;
+      stack.words[depth - 1] = word;
     }
-    ++depth;
   }
   stack.size = size;
   stack.depth = depth;
@@ -302,31 +292,38 @@ void report_nothing(Stack& stack, memray_stack_change& change) {
   change = {0, 0, stack.words};
 }
 
-// The most frequent case by far, and all there is to it.
-inline bool is_unchanged(const Layout& layout, const Stack& stack, std::uintptr_t top) {
-  if (top != stack.entries[stack.size].frame) return false;
-  const Verified verified = verify(layout, stack.entries, stack.size);
-  return verified.broken == 0 && verified.changed == stack.size + 1;
-}
-
+template <Moment kMoment>
 __attribute__((noinline)) void update_changed(const Runtime& runtime, Stack& stack, std::uintptr_t top,
                                               memray_stack_change& change) {
-  const Alignment at = align(runtime.layout, stack, top);
+  const Alignment at = align<kMoment>(runtime.layout, stack, top);
   if (__builtin_expect(!at.ok, false)) return report_nothing(stack, change);
   while (at.live + at.fresh > stack.capacity) {
     if (!grow(stack)) return report_nothing(stack, change);
   }
-  rebuild(runtime, stack, at, change);
+  rebuild<kMoment>(runtime, stack, at, change);
+}
+
+// The most frequent case by far is that there is no change, and this is all there is to it.
+template <Moment kMoment>
+inline void update(const Runtime& runtime, Stack& stack, std::uintptr_t top, memray_stack_change& change) {
+  if (__builtin_expect(top == stack.links[stack.size].frame, true) &&
+      __builtin_expect(first_difference<kMoment>(runtime.layout, stack.links, stack.size) == 0, true)) {
+    change = {stack.depth, 0, stack.words};
+    return;
+  }
+  update_changed<kMoment>(runtime, stack, top, change);
 }
 
 }  // namespace
 
 Stack* new_stack() {
   auto* stack = static_cast<Stack*>(host->map(kStackBytes));
-  if (stack && !set_capacity(*stack, kInitialCapacity)) {
+  if (!stack) return nullptr;
+  if (!set_capacity(*stack, kInitialCapacity)) {
     host->unmap(stack, kStackBytes);
     return nullptr;
   }
+  stack->known.self = pthread_self();
   return stack;
 }
 
@@ -336,24 +333,36 @@ void forget(Stack& stack) {
 }
 
 void delete_stack(Stack& stack) {
-  host->unmap(stack.entries, stack.arrays_bytes);
+  host->unmap(memory_of(stack), stack.arrays_bytes);
   host->unmap(&stack, kStackBytes);
+}
+
+void prepare_walk(const Runtime& runtime) {
+  const Layout& layout = runtime.layout;
+  const bool flag = layout.has_entry_flag && host->has_native_stacks();
+  moments.store(layout.instruction_kind == Instruction::index ? Moment::index
+                : flag                                        ? Moment::address_and_flag
+                                                              : Moment::address,
+                std::memory_order_release);
 }
 
 void update(Stack& stack, memray_stack_change& change) {
   const Runtime* runtime = active_runtime();
-  const std::uintptr_t top = runtime ? top_frame(*runtime) : 0;
-  if (top == 0) return report_nothing(stack, change);
+  const std::uintptr_t top = runtime ? top_frame(*runtime, stack.known) : 0;
+  if (__builtin_expect(top == 0, false)) return report_nothing(stack, change);
   const std::uint32_t generation = code_generation();
   if (__builtin_expect(stack.generation != generation, false)) {
     stack.generation = generation;
     stack.size = 0;
   }
-  if (__builtin_expect(is_unchanged(runtime->layout, stack, top), true)) {
-    change = {stack.depth, 0, stack.words};
-    return;
+  switch (moments.load(std::memory_order_relaxed)) {
+    case Moment::address:
+      return update<Moment::address>(*runtime, stack, top, change);
+    case Moment::address_and_flag:
+      return update<Moment::address_and_flag>(*runtime, stack, top, change);
+    case Moment::index:
+      return update<Moment::index>(*runtime, stack, top, change);
   }
-  update_changed(*runtime, stack, top, change);
 }
 
 }  // namespace memray::python

@@ -86,7 +86,8 @@ const memray_unwinder_host kHost = {sizeof(memray_unwinder_host),
                                     define_type,
                                     object_created,
                                     object_destroyed,
-                                    never_interrupting};
+                                    never_interrupting,
+                                    nullptr};
 
 struct Trace {
   void** to;

@@ -122,6 +122,7 @@ void object_created(std::uintptr_t, std::uint32_t, void*) {}
 void object_destroyed(std::uintptr_t) {}
 
 int never_interrupting() { return 0; }
+int has_native_stacks() { return std::getenv("PROBE_PYTHON_ONLY") == nullptr; }
 
 const memray_unwinder_host kHost = {sizeof(memray_unwinder_host),
                                     0,
@@ -138,7 +139,8 @@ const memray_unwinder_host kHost = {sizeof(memray_unwinder_host),
                                     define_type,
                                     object_created,
                                     object_destroyed,
-                                    never_interrupting};
+                                    never_interrupting,
+                                    has_native_stacks};
 
 bool load(const char* plugin) {
   if (unwinder) return true;

@@ -56,6 +56,14 @@ def test_stacks_are_those_of_the_interpreter(python, scenario):
 
 
 @every_python
+@pytest.mark.parametrize("scenario", ["recursion", "generators", "exceptions", "interrupted", "callbacks"])
+def test_without_native_stacks(python, scenario):
+    """Then nobody asks which frames are the first of their evaluators, and CPython 3.11's flag is not looked at."""
+    result = run(python, HERE / "scenarios.py", PROBE, UNWINDER, scenario, PROBE_PYTHON_ONLY="1")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@every_python
 @pytest.mark.parametrize("allocator", ["malloc", "debug"])
 def test_walking_in_every_allocation_of_the_interpreter(python, allocator):
     scenario = "in_every_malloc" if allocator == "malloc" else "recursion"
