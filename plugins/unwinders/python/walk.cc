@@ -303,15 +303,46 @@ __attribute__((noinline)) void update_changed(const Runtime& runtime, Stack& sta
   rebuild<kMoment>(runtime, stack, at, change);
 }
 
-// The most frequent case by far is that there is no change, and this is all there is to it.
+// Link `at` is the live top of the stack, in the same call as before, and what is below it has not changed. False: it
+// runs other code now, or is not shown.
+template <Moment kMoment>
+inline bool move_on(const Layout& layout, Stack& stack, std::uint32_t at, memray_stack_change& change) {
+  Link& link = stack.links[at];
+  const Entry& entry = stack.entries[at];
+  if (entry.number == 0 || executable(layout, link.frame) != link.executable) return false;
+  const std::uint64_t now = moment<kMoment>(layout, link.frame);
+  const FrameView view = look(layout, link.frame, link.executable, instruction_of(now));
+  if (view.state != FrameState::running) return false;
+  link.moment = now;
+  std::uint64_t& word = stack.words[entry.depth - 1];
+  std::uint64_t flag = word & MEMRAY_PYTHON_ENTRY_FRAME;
+  if constexpr (kMoment == Moment::address_and_flag) flag = flag_of(now) != 0 ? MEMRAY_PYTHON_ENTRY_FRAME : 0;
+  word = flag | MEMRAY_PYTHON_FRAME(entry.number, view.offset);
+  stack.size = at;
+  stack.depth = entry.depth;
+  change = {entry.depth - 1, 1, &word};
+  return true;
+}
+
+// Nearly always, the live top is one of the last links, and either nothing has changed or the top alone has moved on.
 template <Moment kMoment>
 inline void update(const Runtime& runtime, Stack& stack, std::uintptr_t top, memray_stack_change& change) {
-  if (__builtin_expect(top == stack.links[stack.size].frame, true) &&
-      __builtin_expect(first_difference<kMoment>(runtime.layout, stack.links, stack.size) == 0, true)) {
-    change = {stack.depth, 0, stack.words};
-    return;
+  const Layout& layout = runtime.layout;
+  std::uint32_t at = stack.size;
+  if (top == stack.links[at].frame) [[likely]] {
+    const std::uint32_t moved = first_difference<kMoment>(layout, stack.links, at);
+    if (moved == 0) [[likely]] {
+      change = {stack.depth, 0, stack.words};
+      return;
+    }
+    if (moved != at) return update_changed<kMoment>(runtime, stack, top, change);
+  } else {
+    at = find(stack, top, at, 0);
+    if (at == 0) return update_changed<kMoment>(runtime, stack, top, change);
   }
-  update_changed<kMoment>(runtime, stack, top, change);
+  if (previous(layout, top) != stack.links[at].caller || first_difference<kMoment>(layout, stack.links, at - 1) != 0 ||
+      !move_on<kMoment>(layout, stack, at, change))
+    update_changed<kMoment>(runtime, stack, top, change);
 }
 
 }  // namespace
