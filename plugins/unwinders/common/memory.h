@@ -8,7 +8,7 @@
 // So a page is read only after the kernel was seen to read from it. That costs a system call for each page the first
 // time, and a compare from then on. A page that was readable once may be gone by now; that matters only for pointers
 // that were guessed, since those that unwind information leads to are in use. After a guess the kernel is asked again,
-// for each page on the way.
+// for each page on the way. Most words are on the page of the word before.
 #pragma once
 
 #include <memray/system_call.h>
@@ -24,9 +24,7 @@ class Memory {
  public:
   // False: there is nothing to read at `address`.
   bool read(Word address, Word& value) {
-    const Word last = address + sizeof(Word) - 1;
-    if (!is_readable(address / kPage)) return false;
-    if (__builtin_expect(last / kPage != address / kPage, false) && !is_readable(last / kPage)) return false;
+    if (__builtin_expect(address - window_ > kPage - sizeof(Word), false) && !look(address)) return false;
     value = *reinterpret_cast<StackWord*>(address);
     return true;
   }
@@ -34,12 +32,25 @@ class Memory {
   void distrust() {
     trusted_ = false;
     last_ = 0;
+    window_ = nowhere();
   }
-  void trust() { trusted_ = true; }
+  // Before the first word is read, and after a guess.
+  void trust() {
+    if (!trusted_) window_ = nowhere();
+    trusted_ = true;
+  }
 
  private:
   static constexpr Word kPage = 4096;
   static constexpr Word kPages = 512;
+
+  __attribute__((noinline)) bool look(Word address) {
+    const Word page = address / kPage;
+    const Word last = (address + sizeof(Word) - 1) / kPage;
+    if (!is_readable(page) || (last != page && !is_readable(last))) return false;
+    if (trusted_ && last == page) window_ = page * kPage;
+    return true;
+  }
 
   // Page 0 is readable to nobody.
   bool is_readable(Word page) {
@@ -56,8 +67,12 @@ class Memory {
     return true;
   }
 
+  // As much memory as a page has, which is readable and no stack.
+  Word nowhere() const { return reinterpret_cast<Word>(known_); }
+
   Word known_[kPages];  // inverted page numbers, each at its own modulo kPages
   Word last_;           // the page asked for last
+  Word window_;         // the page read from last, if it is trusted
   bool trusted_;
 };
 

@@ -16,6 +16,8 @@
 
 namespace memray::native {
 
+std::atomic<std::uint32_t> generation_of_objects{1};
+
 namespace {
 
 // struct dl_find_object of <dlfcn.h>, declared here because older libraries do not have it.
@@ -40,7 +42,6 @@ struct Object {
 constexpr std::uint32_t kMostObjects = 4096;
 Object objects[kMostObjects];
 std::atomic<std::uint32_t> objects_used{0};
-std::atomic<std::uint32_t> generation{1};
 std::uint32_t looks = 0;
 unsigned long long unloaded = 0;
 
@@ -93,7 +94,7 @@ int sweep(dl_phdr_info* info, std::size_t size, void*) {
   }
   if (size >= offsetof(dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs && info->dlpi_subs != unloaded) {
     unloaded = info->dlpi_subs;
-    generation.fetch_add(1, std::memory_order_acq_rel);
+    generation_of_objects.fetch_add(1, std::memory_order_acq_rel);
   }
   return 1;
 }
@@ -124,7 +125,5 @@ void look_at_objects() {
   dl_iterate_phdr(examine, &first);
   dl_iterate_phdr(sweep, nullptr);
 }
-
-std::uint32_t object_generation() { return generation.load(std::memory_order_acquire); }
 
 }  // namespace memray::native

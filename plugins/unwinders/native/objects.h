@@ -3,6 +3,7 @@
 
 #include "memory.h"
 
+#include <atomic>
 #include <cstdint>
 
 namespace memray::native {
@@ -14,7 +15,8 @@ const std::uint8_t* unwind_table_of(Word pc);
 void look_at_objects();
 
 // Raised when an object has gone: another one may have other code at the same addresses.
-std::uint32_t object_generation();
+extern std::atomic<std::uint32_t> generation_of_objects;
+inline std::uint32_t object_generation() { return generation_of_objects.load(std::memory_order_acquire); }
 
 // What unwind_table_of falls back on where the dynamic linker offers nothing better.
 const std::uint8_t* unwind_table_in_list(Word pc);

@@ -1,8 +1,8 @@
 // The native stack at an allocation: unwind what is new, verify the rest.
 //
-// To unwind one frame takes 4 ns even with its rule at hand, because each frame must be computed before the next one's
-// address is known, and 20 to 40 frames make that more than everything else the recorder does. But of those frames only
-// 3 to 7 differ from the stack at the thread's last allocation.
+// Each frame must be computed before the next one's address is known, so to unwind all of the 20 to 40 frames takes
+// longer than everything else that the recorder does. But only 3 to 7 of them differ from the stack at the thread's
+// last allocation.
 //
 // A frame's callers are a function of its registers and of the memory that unwinding reads: one slot with the return
 // address, and perhaps one with the caller's frame pointer. So the last stack is kept with those slots, outermost
@@ -10,8 +10,8 @@
 // entry's callers are looked at in turn: do the slots that they were found through hold what they held? Then unwinding
 // would come to the same result, whatever has happened in between: returns, longjmp, exceptions, a switch to another
 // stack and back. Nothing is assumed, nothing in the program is patched, and no memory is read that unwinding would not
-// read. The addresses to compare are in the array, so the processor need not wait for one frame to look at the next:
-// 0.6 ns a frame.
+// read. The addresses to compare are in the array, so the processor need not wait for one frame to look at the next.
+// Eight frames are compared in a row, as jumping back would cost more than comparing one.
 //
 //   1. Unwind from the hook's frame. Stacks grow down, so entries below the frame that has been reached are dead.
 //   2. When a frame equals the innermost entry left, verify outwards from there.
@@ -37,17 +37,55 @@ constexpr std::uint32_t kMostJumps = 16;
 constexpr Word kLargestGuess = Word{1} << 20;
 
 const memray_unwinder_host* host;
-RuleCache rules;
+RuleCache cache;
 const Word kNever = 0;  // no return address is 0
 
-Rule rule_at(Stack& stack, Word pc) {
-  const std::uint64_t key = RuleCache::key(pc, stack.generation);
-  Rule rule = rules.find(key);
-  if (__builtin_expect(rule.kind() != RuleKind::none, true)) return rule;
-  rule = derive_rule(pc, stack.scratch);
-  if (rule.kind() != RuleKind::absent) rules.add(key, rule);  // code made at run time may be replaced
-  return rule;
-}
+// Rules for the frames of one walk, each where its callee's says it was last time, or else looked up.
+class Rules {
+ public:
+  explicit Rules(RuleTable& table) : table_(table) {}
+
+  Rule at(Stack& stack, Word pc) {
+    const std::uint64_t key = RuleTable::key(pc, stack.generation);
+    if (place_ != RuleTable::kNowhere) {
+      const std::uint32_t likely = table_.next(place_);
+      const Rule rule = table_.rule_in(likely, key);
+      if (__builtin_expect(rule.kind() != RuleKind::none, true)) {
+        place_ = likely;
+        return rule;
+      }
+    }
+    const Found found = look_up(table_, stack, pc, key, place_);
+    place_ = found.place;
+    return found.rule;
+  }
+
+  // The next frame is not the caller of the one before.
+  void leave() { place_ = RuleTable::kNowhere; }
+
+ private:
+  struct Found {
+    Rule rule;
+    std::uint32_t place;
+  };
+
+  __attribute__((noinline)) static Found look_up(RuleTable& table, Stack& stack, Word pc, std::uint64_t key,
+                                                 std::uint32_t before) {
+    std::uint32_t place = table.find(key);
+    Rule rule = place == RuleTable::kNowhere ? Rule() : table.rule_in(place, key);
+    if (__builtin_expect(rule.kind() == RuleKind::none, false)) {
+      rule = derive_rule(pc, stack.scratch);
+      if (rule.kind() == RuleKind::absent) return {rule, RuleTable::kNowhere};  // code made at run time may be replaced
+      place = table.add(key, rule);
+      cache.grow_if_crowded(table);
+    }
+    if (before != RuleTable::kNowhere) table.set_next(before, place);
+    return {rule, place};
+  }
+
+  RuleTable& table_;
+  std::uint32_t place_ = RuleTable::kNowhere;
+};
 
 // Going up the stack ends. What leads down (back from a signal handler's stack, or from a program's own) might not.
 inline bool may_go_to(Stack& stack, const Entry& from, Word stack_pointer) {
@@ -111,23 +149,28 @@ __attribute__((noinline, cold)) Step step_unusual(Stack& stack, Entry& entry, Ru
   return kind == RuleKind::absent ? guess_caller(stack, entry) : step_complex(stack, entry);
 }
 
-// From a frame to its caller's.
-inline Step step_quickly(Stack& stack, Entry& entry) {
-  const Rule rule = rule_at(stack, lookup_address(entry.pc, entry.interrupted()));
-  if (__builtin_expect(rule.kind() != RuleKind::simple, false)) return step_unusual(stack, entry, rule.kind());
-  const Word base = rule.from_frame_pointer() ? entry.frame_pointer : entry.stack_pointer & ~Word{1};
+// From a frame to its caller's. `frame` stays in registers: what is unusual works on a copy.
+[[gnu::always_inline]] inline Step step_quickly(Stack& stack, Rules& rules, Entry& frame) {
+  const Rule rule = rules.at(stack, lookup_address(frame.pc, frame.interrupted()));
+  if (__builtin_expect(rule.kind() != RuleKind::simple, false)) {
+    Entry copy = frame;
+    const Step result = step_unusual(stack, copy, rule.kind());
+    frame = copy;
+    return result;
+  }
+  const Word base = rule.from_frame_pointer() ? frame.frame_pointer : frame.stack_pointer & ~Word{1};
   const Word cfa = base + static_cast<Word>(rule.cfa_offset());
   const Word pc_at = cfa + static_cast<Word>(rule.return_address_offset());
-  if (!may_go_to(stack, entry, cfa) || !stack.memory.read(pc_at, entry.pc)) return Step::broken;
-  entry.frame_pointer_slot = nullptr;
+  if (!may_go_to(stack, frame, cfa) || !stack.memory.read(pc_at, frame.pc)) return Step::broken;
+  frame.frame_pointer_slot = nullptr;
   if (rule.frame_pointer_saved()) {
     const Word frame_pointer_at = cfa + static_cast<Word>(rule.frame_pointer_offset());
-    if (!stack.memory.read(frame_pointer_at, entry.frame_pointer)) return Step::broken;
-    entry.frame_pointer_slot = reinterpret_cast<StackWord*>(frame_pointer_at);
+    if (!stack.memory.read(frame_pointer_at, frame.frame_pointer)) return Step::broken;
+    frame.frame_pointer_slot = reinterpret_cast<StackWord*>(frame_pointer_at);
   }
-  entry.pc_slot = reinterpret_cast<StackWord*>(pc_at);
-  entry.stack_pointer = cfa;
-  return entry.pc != 0 ? Step::caller : Step::end;
+  frame.pc_slot = reinterpret_cast<StackWord*>(pc_at);
+  frame.stack_pointer = cfa;
+  return frame.pc != 0 ? Step::caller : Step::end;
 }
 
 // Entries have slots for both words always: a register that was left alone is found where it is kept anyway.
@@ -138,23 +181,26 @@ void set_slots(Entry& entry, const Entry& found) {
 
 // What verification may rely on at the end of the stack: that the outermost frame has no caller, or nothing.
 void set_end(Stack& stack, bool certain) {
-  Entry& end = stack.entries[0];
+  Entry& end = *stack.entries();
   end.pc = 1;
   end.pc_slot = certain ? &end.pc : &kNever;
   end.frame_pointer_slot = &end.frame_pointer;
 }
 
+// Room for `size` entries.
 __attribute__((noinline, cold)) bool grow_entries(Stack& stack, std::uint32_t size) {
-  const Entry* const before = stack.entries.data;
-  const std::uint32_t count = stack.entries.capacity;
-  const bool certain = before && before[0].pc_slot != &kNever;
+  const Entry* const before = stack.all_entries.data;
+  const std::uint32_t count = stack.all_entries.capacity;
+  const bool certain = before && stack.entries()->pc_slot != &kNever;
   const auto own_slot = [&](std::uint32_t i) {
     return reinterpret_cast<Word>(before) + i * sizeof(Entry) + offsetof(Entry, frame_pointer);
   };
-  if (!stack.entries.grow(*host, size + 1) || !stack.words.grow(*host, stack.entries.capacity)) return false;
-  for (std::uint32_t i = 1; i < count; ++i) {
-    Entry& entry = stack.entries[i];
-    if (reinterpret_cast<Word>(entry.frame_pointer_slot) == own_slot(i))
+  if (!stack.all_entries.grow(*host, size + kAtOnce) || !stack.words.grow(*host, stack.all_entries.capacity))
+    return false;
+  for (std::uint32_t i = 0; i < stack.all_entries.capacity; ++i) {
+    Entry& entry = stack.all_entries[i];
+    if (i < kAtOnce) entry.pc_slot = &entry.pc;
+    if (i < kAtOnce || (i < count && reinterpret_cast<Word>(entry.frame_pointer_slot) == own_slot(i)))
       entry.frame_pointer_slot = &entry.frame_pointer;
   }
   set_end(stack, certain);
@@ -170,27 +216,33 @@ inline bool push(Stack& stack, const Entry& entry) {
   return true;
 }
 
-// entries[from] is a live frame. Returns the outermost entry that is certainly live too, or 0 if all are.
-inline std::uint32_t verify(const Stack& stack, std::uint32_t from) {
-  const Entry* const first = stack.entries.data;
-  for (const Entry* entry = first + from; entry != first; --entry) {
-    const Entry& caller = entry[-1];
-    const Word differs = (*caller.pc_slot ^ caller.pc) | (*caller.frame_pointer_slot ^ caller.frame_pointer);
-    if (__builtin_expect(differs != 0, false)) return static_cast<std::uint32_t>(entry - first);
+// entries[from] is a live frame. Returns the outermost entry that is certainly live too, or 0 if all are. The slots of
+// a frame are looked at only if those of all frames inside it are as they were.
+inline std::uint32_t verify(const Entry* entries, std::uint32_t from) {
+  const auto differs = [](StackWord* slot, Word value) { return __builtin_expect(*slot != value, false) != 0; };
+  for (const Entry* entry = entries + from; entry > entries; entry -= kAtOnce) {
+#pragma GCC unroll 8
+    for (std::uint32_t i = 0; i < kAtOnce; ++i) {
+      const Entry& caller = *(entry - i - 1);
+      if (differs(caller.pc_slot, caller.pc) || differs(caller.frame_pointer_slot, caller.frame_pointer))
+        return static_cast<std::uint32_t>(entry - i - entries);
+    }
   }
   return 0;
 }
 
 // Finds out how many entries are still true, and puts the frames above them into stack.fresh. False: there is no way
 // without more registers.
-bool align(Stack& stack, Entry frame, std::uint32_t& keep) {
+inline bool align(Stack& stack, Entry frame, std::uint32_t& keep) {
+  Rules rules(cache.table());
+  Entry* const entries = stack.entries();
   keep = 0;
   std::uint32_t left = stack.size;
   for (;;) {
-    while (left != 0 && stack.entries[left].stack_pointer < frame.stack_pointer) --left;
-    if (left == 0 || !stack.entries[left].same_as(frame)) {
+    while (left != 0 && entries[left].stack_pointer < frame.stack_pointer) --left;
+    if (left == 0 || !entries[left].same_as(frame)) {
       if (!push(stack, frame)) return false;
-      switch (step_quickly(stack, frame)) {
+      switch (step_quickly(stack, rules, frame)) {
         case Step::caller:
           continue;
         case Step::needs_registers:
@@ -202,23 +254,24 @@ bool align(Stack& stack, Entry frame, std::uint32_t& keep) {
       }
     }
 
-    set_slots(stack.entries[left], frame);
+    set_slots(entries[left], frame);
     Step found = Step::caller;
     std::uint32_t live = left;
-    while (found == Step::caller && (live = verify(stack, live)) != 0) {
-      frame = stack.entries[live];
-      found = step_quickly(stack, frame);
+    while (found == Step::caller && (live = verify(entries, live)) != 0) {
+      frame = entries[live];
+      rules.leave();
+      found = step_quickly(stack, rules, frame);
       if (found == Step::needs_registers) return false;
-      if (found != Step::caller || live == 1 || !stack.entries[live - 1].same_as(frame)) break;
-      set_slots(stack.entries[--live], frame);
+      if (found != Step::caller || live == 1 || !entries[live - 1].same_as(frame)) break;
+      set_slots(entries[--live], frame);
     }
     if (live == 0 || (live == 1 && found != Step::caller)) {
       keep = left;
       return true;
     }
     for (std::uint32_t i = left; i >= live; --i) {
-      Entry entry = stack.entries[i];
-      if (entry.frame_pointer_slot == &stack.entries[i].frame_pointer) entry.frame_pointer_slot = nullptr;
+      Entry entry = entries[i];
+      if (entry.frame_pointer_slot == &entries[i].frame_pointer) entry.frame_pointer_slot = nullptr;
       if (!push(stack, entry)) return false;
     }
     if (found != Step::caller) return set_end(stack, found == Step::end), true;
@@ -270,10 +323,11 @@ inline bool start(Stack& stack, Word frame, Entry& entry) {
     machine::capture(registers.value, registers.pc);
     registers.interrupted = true;
     entry = entry_of(registers);
+    Rules rules(cache.table());
     constexpr std::uint32_t kMostOwnFrames = 16;
     for (std::uint32_t i = 0; i < kMostOwnFrames; ++i) {
       const bool at_hook = entry.frame_pointer == frame;
-      if (step_quickly(stack, entry) != Step::caller) return false;
+      if (step_quickly(stack, rules, entry) != Step::caller) return false;
       if (at_hook) return true;
     }
     return false;
@@ -282,10 +336,11 @@ inline bool start(Stack& stack, Word frame, Entry& entry) {
 
 bool rebuild(Stack& stack, std::uint32_t keep, memray_stack_change& change) {
   const std::uint32_t size = keep + stack.fresh_size;
-  if (size >= stack.entries.capacity && !grow_entries(stack, size)) return false;
+  if (__builtin_expect(size + kAtOnce > stack.all_entries.capacity, false) && !grow_entries(stack, size)) return false;
+  Entry* const entries = stack.entries();
   std::uint32_t same = keep;  // words that need not be reported again
   for (std::uint32_t i = keep; i < size; ++i) {
-    Entry& entry = stack.entries[i + 1];
+    Entry& entry = entries[i + 1];
     const Entry& found = stack.fresh[size - 1 - i];
     entry = found;
     set_slots(entry, found);
@@ -306,9 +361,7 @@ bool rebuild(Stack& stack, std::uint32_t keep, memray_stack_change& change) {
 
 bool begin_walking(const memray_unwinder_host& offered) {
   host = &offered;
-  void* const memory = host->map(RuleCache::kBytes);
-  if (!memory) return false;
-  rules.use(memory);
+  if (!cache.begin(offered)) return false;
   look_at_objects();
   return true;
 }
@@ -329,7 +382,7 @@ void forget(Stack& stack) {
 }
 
 void delete_stack(Stack& stack) {
-  stack.entries.release(*host);
+  stack.all_entries.release(*host);
   stack.fresh.release(*host);
   stack.words.release(*host);
   host->unmap(&stack, sizeof stack);

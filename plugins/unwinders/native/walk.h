@@ -24,17 +24,23 @@ struct Entry {
   }
 };
 
+inline constexpr std::uint32_t kAtOnce = 8;  // entries that are verified in a row
+
 struct Stack {
   std::uint32_t generation;  // of the loaded objects that the entries are about
   std::uint32_t size;        // entries that are valid, not counting entries[0]
   std::uint32_t depth;       // words reported
   std::uint32_t fresh_size;
   std::uint32_t jumps;         // steps of this walk that went to lower addresses
-  Array<Entry> entries;        // [0] stands for the end of the stack, so entries[i - 1] is always the caller
+  Array<Entry> all_entries;    // see entries()
   Array<Entry> fresh;          // innermost first
   Array<std::uint64_t> words;  // of entries 1, 2, ...
   Memory memory;
   RuleScratch scratch;
+
+  // [0] stands for the end of the stack, so entries()[i - 1] is always the caller. Those before it are always true.
+  Entry* entries() { return all_entries.data + (kAtOnce - 1); }
+  const Entry* entries() const { return all_entries.data + (kAtOnce - 1); }
 };
 
 // Once, before all else. False: out of memory.

@@ -233,20 +233,58 @@ TEST_CASE("entries are found in a table as linkers write it") {
   CHECK_FALSE(find_frame_description(image, base + 4096, found));
 }
 
-TEST_CASE("the cache tells generations apart, and never another address's rule") {
-  std::vector<std::uint64_t> slots(RuleCache::kBytes / sizeof(std::uint64_t));
-  RuleCache cache;
-  cache.use(slots.data());
+TEST_CASE("the table tells generations apart, and never another address's rule") {
+  std::vector<std::uint64_t> memory(RuleTable::bytes(RuleTable::kLargest) / sizeof(std::uint64_t));
+  RuleTable& table = *RuleTable::make(memory.data(), RuleTable::kLargest);
   const auto rule_of = [](Word pc) {
     return Rule::simple(pc % 2 != 0, static_cast<std::int64_t>(pc % 4096), -8, true, -16);
   };
-  for (Word pc = 1; pc <= 200'000; pc += 3) cache.add(RuleCache::key(pc, 1), rule_of(pc));
+  for (Word pc = 1; pc <= 200'000; pc += 3) {
+    const std::uint64_t key = RuleTable::key(pc, 1);
+    CHECK(table.rule_in(table.add(key, rule_of(pc)), key) == rule_of(pc));
+  }
   std::size_t kept = 0;
   for (Word pc = 1; pc <= 200'000; ++pc) {
-    const Rule found = cache.find(RuleCache::key(pc, 1));
-    CHECK_FALSE((found.kind() != RuleKind::none && found != rule_of(pc)));
-    kept += found.kind() != RuleKind::none;
-    CHECK(cache.find(RuleCache::key(pc, 2)).kind() == RuleKind::none);
+    const std::uint64_t key = RuleTable::key(pc, 1);
+    const std::uint32_t slot = table.find(key);
+    CHECK(table.find(RuleTable::key(pc, 2)) == RuleTable::kNowhere);
+    if (slot == RuleTable::kNowhere) continue;
+    CHECK(pc % 3 == 1);
+    CHECK(table.rule_in(slot, key) == rule_of(pc));
+    CHECK(table.rule_in(slot, RuleTable::key(pc, 2)).kind() == RuleKind::none);
+    ++kept;
   }
   CHECK(kept > 30'000);
+}
+
+TEST_CASE("a table that fills up makes way for a larger one, and stays readable") {
+  static std::vector<std::vector<std::uint64_t>> maps;
+  static bool full;
+  memray_unwinder_host host{};
+  host.map = [](std::size_t bytes) -> void* {
+    return full ? nullptr : maps.emplace_back(bytes / sizeof(std::uint64_t)).data();
+  };
+  RuleCache cache;
+  REQUIRE(cache.begin(host));
+  RuleTable& first = cache.table();
+  Word pc = 1;
+  const auto fill = [&](RuleTable& table) {
+    while (!table.is_crowded()) table.add(RuleTable::key(pc++, 1), Rule(RuleKind::end));
+  };
+  fill(first);
+  full = true;
+  cache.grow_if_crowded(first);
+  CHECK(&cache.table() == &first);
+  full = false;
+  cache.grow_if_crowded(first);
+  RuleTable& second = cache.table();
+  CHECK(second.slots() == 4 * first.slots());
+  cache.grow_if_crowded(first);  // of a thread that has not noticed yet
+  CHECK(&cache.table() == &second);
+  CHECK(first.find(RuleTable::key(pc - 1, 1)) != RuleTable::kNowhere);
+  fill(second);
+  cache.grow_if_crowded(second);
+  CHECK(cache.table().slots() == RuleTable::kLargest);
+  for (; pc < 200'000; ++pc) cache.table().add(RuleTable::key(pc, 1), Rule(RuleKind::end));
+  CHECK_FALSE(cache.table().is_crowded());
 }
