@@ -31,14 +31,17 @@ class Recorder {
   Recorder(collector::Session& session, std::uint32_t number) : session_(session), number_(number) {}
 
   void add(const RawEvent& event, const Definitions& definitions, std::uint64_t stamp, std::uint64_t shift) {
-    const auto kind = static_cast<std::uint64_t>(event.allocator);
+    const auto kind = static_cast<std::uint32_t>(event.allocator);
     const std::uint64_t address = event.address + shift;
     switch (event.kind) {
       case RawEvent::Kind::allocation:
         change_stack(event.stack, definitions);
-        return put({kAllocation | kind | stamp << 8, address, event.size});
+        if (stamp != stamp_) put({stamp_item(stamp_ = stamp)});
+        if (!has_short_form(address, event.size)) return put({long_allocation_item(kind, event.size), address});
+        return put({allocation_item(kind, address, event.size)});
       case RawEvent::Kind::deallocation:
-        return put({kDeallocation | kind | stamp << 8, address});
+        if (stamp != stamp_) put({stamp_item(stamp_ = stamp)});
+        return put({deallocation_item(kind, address)});
       case RawEvent::Kind::mapping:
         change_stack(event.stack, definitions);
         return put({kMapping | stamp << 8, address, event.size, 0});
@@ -95,6 +98,7 @@ class Recorder {
   std::uint64_t* cursor_ = nullptr;
   std::uint64_t* end_ = nullptr;
   StackId stack_ = kNoStack;
+  std::uint64_t stamp_ = 0;
   std::vector<FrameId> frames_;
 };
 

@@ -84,7 +84,9 @@ class Collector {
   bool has_item(Stream& stream) { return !stream.upcoming.empty() || decode(stream); }
   bool decode(Stream& stream);
   void decode_chunk(Stream& stream);
+  bool decode_other(Stream& stream, const std::uint64_t* at, bool steady);
   void change_stack(Stream& stream, const std::uint64_t* words);
+  void wait_for_change(Stream& stream, const std::uint64_t* words);
   void apply_waiting_changes(Stream& stream);
   void stop_waiting(Stream& stream, Item& item);
   void run(Stream& stream, std::uint64_t until);

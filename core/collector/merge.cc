@@ -16,8 +16,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstring>
-#include <tuple>
 
 namespace memray::collector {
 
@@ -31,9 +29,9 @@ constexpr std::uint8_t family_of(std::uint64_t word) { return item_of(word) & 0x
 constexpr Allocator allocator_of(std::uint64_t word) { return static_cast<Allocator>(word & 0x0f); }
 constexpr std::uint64_t stamp_of(std::uint64_t word) { return word >> 8; }
 
-// An item that is only made here, in the form of an allocation: a block that is allocated and freed again and again.
-// The third word says how often, and by what it is freed.
-constexpr std::uint8_t kPairs = 0xd0;
+// An item that is only made here: a block that is allocated and freed again and again, as many times as the third word
+// says, which also says by what it is freed. Otherwise like an allocation.
+constexpr std::uint8_t kPairs = 0xe0;
 constexpr std::uint64_t kMostPairs = 128;
 constexpr std::uint64_t pairs_word(std::uint64_t count, std::uint64_t end) { return count << 8 | (end & 0xff); }
 constexpr std::uint64_t pairs_count(std::uint64_t word) { return word >> 8; }
@@ -42,21 +40,19 @@ constexpr std::uint64_t pairs_count(std::uint64_t word) { return word >> 8; }
 constexpr auto kWords = [] {
   std::array<std::uint8_t, 256> words{};
   for (std::size_t i = 0; i < 16; ++i) {
-    words[session::kAllocation + i] = 3;
-    words[session::kDeallocation + i] = 2;
-    words[session::kAllocationAgain + i] = 1;
-    words[session::kDeallocationOfLatest + i] = 1;
+    words[session::kAllocation + i] = 1;
+    words[session::kLongAllocation + i] = 2;
+    words[session::kDeallocation + i] = 1;
     words[session::kObjectCreated + i] = 3;
     words[session::kObjectDestroyed + i] = 2;
     words[session::kExec + i] = 1;
   }
   words[session::kRepeats] = 1;
+  words[session::kStamp] = 1;
   words[session::kMapping] = 4;
   words[session::kUnmapping] = 3;
   return words;
 }();
-
-constexpr std::ptrdiff_t kLongest = 1 + std::tuple_size_v<decltype(Item::words)>;
 
 constexpr std::size_t stack_words(std::uint64_t head) { return 1 + (head >> 40); }
 
@@ -64,6 +60,10 @@ constexpr std::size_t stack_words(std::uint64_t head) { return 1 + (head >> 40);
 std::size_t size_of(std::uint64_t head) {
   return family_of(head) == session::kStack ? stack_words(head) : kWords[item_of(head)];
 }
+
+// The short form of a block's beginning or end: both families are told from all others at once.
+constexpr bool is_block(std::uint64_t word) { return static_cast<std::uint8_t>(item_of(word) - 0x10) < 0x20; }
+static_assert(session::kAllocation == 0x10 && session::kDeallocation == 0x20);
 
 StackId top(const std::vector<StackId>& stack) { return stack.empty() ? kNoStack : stack.back(); }
 
@@ -105,47 +105,62 @@ bool Collector::decode(Stream& stream) {
   return !stream.upcoming.empty();
 }
 
-// Puts in what the stream's latest allocation tells. False: there was none.
-static inline bool complete(Stream& stream, Item& item) {
-  const std::uint8_t family = family_of(item.head);
-  if (family == session::kAllocation) {
-    stream.latest = {item.head, item.words[0], item.words[1]};
-  } else if (family >= session::kAllocationAgain) {
-    constexpr std::uint64_t kToWhole = session::kAllocationAgain - session::kAllocation;
-    static_assert(kToWhole == session::kDeallocationOfLatest - session::kDeallocation);
-    item.head -= kToWhole;
-    item.words[0] = stream.latest[1];
-    item.words[1] = stream.latest[2];
-    (family == session::kAllocationAgain ? stream.latest[0] : stream.latest_end) = item.head;
-    stream.repeats_end = false;
-    return stream.latest[1] != 0;
-  }
-  return true;
+// A block that begins or ends, in the form of which the rest of the collector thinks: as if its stamp were in its head.
+// What comes first is chosen without a branch, as it would be guessed wrong too often.
+static inline void read_block(const Stream& stream, std::uint64_t word, Item& item) {
+  const bool begins = family_of(word) == session::kAllocation;
+  item.head = item_of(word) | stream.stamp << 8;
+  item.words[0] = begins ? session::address_of_allocation(word) : session::address_of_deallocation(word);
+  item.words[1] = session::size_of_allocation(word);
 }
 
 // As many as there is room for; one, if it has to wait for its stacks.
 static void add_repeats(Stream& stream, bool steady, StackId stack, StackId native_stack) {
   while (stream.repeats != 0 && !stream.upcoming.full() && !stream.waiting) {
     Item& item = stream.upcoming.add();
-    item.words = {stream.latest[1], stream.latest[2], 0};
     item.stack = stack;
     item.native_stack = native_stack;
     if (steady && stream.repeats >= 2 && !stream.repeats_end) {
       const std::uint64_t count = std::min(stream.repeats / 2, kMostPairs);
-      item.words[2] = pairs_word(count, stream.latest_end);
-      item.head = stream.latest[0] + (kPairs - session::kAllocation);
+      read_block(stream, stream.repeated[0], item);
+      item.words[2] = pairs_word(count, stream.repeated[1]);
+      item.head += kPairs - session::kAllocation;
       stream.repeats -= 2 * count;
       continue;
     }
-    item.head = stream.repeats_end ? stream.latest_end : stream.latest[0];
+    read_block(stream, stream.repeated[stream.repeats_end ? 1 : 0], item);
     stream.repeats_end = !stream.repeats_end;
     --stream.repeats;
     stream.waiting = !steady;
   }
 }
 
-// One branch an item, whether it has a time: that of allocations from deallocations is guessed wrong too often to be
-// taken here as well as in `run`.
+// All that is no short form of a block. False: it is no item of a thread's.
+bool Collector::decode_other(Stream& stream, const std::uint64_t* at, bool steady) {
+  const std::uint8_t family = family_of(*at);
+  if (family == session::kStack) {
+    steady ? change_stack(stream, at) : wait_for_change(stream, at);
+  } else if (family == session::kStamp) {
+    stream.stamp = stamp_of(*at);
+  } else if (family == session::kRepeats) {
+    return stream.add_repeats(at, *at >> 8);
+  } else {
+    Item& item = stream.upcoming.add();
+    if (family == session::kLongAllocation) {
+      item.head = (session::kAllocation | (*at & 0x0f)) | stream.stamp << 8;
+      item.words = {at[1], *at >> 8, 0};
+      matcher_.memory(stream.owner->process()).heap.prefetch(at[1]);
+    } else {
+      item.head = *at;
+      std::copy_n(at + 1, kWords[item_of(*at)] - 1, item.words.begin());
+    }
+    item.stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
+    item.native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
+    stream.waiting = !steady;
+  }
+  return true;
+}
+
 void Collector::decode_chunk(Stream& stream) {
   const bool steady = stream.owner->steady();
   if (steady && !stream.changes.empty()) apply_waiting_changes(stream);
@@ -156,35 +171,27 @@ void Collector::decode_chunk(Stream& stream) {
   StackId native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
   if (stream.repeats != 0) add_repeats(stream, steady, stack, native_stack);
   while (at < end && !stream.upcoming.full() && !stream.waiting) {
-    const std::size_t size = size_of(*at);
-    if (size == 0 || size > static_cast<std::size_t>(end - at)) [[unlikely]] {
+    const std::uint64_t word = *at;
+    if (is_block(word)) [[likely]] {
+      Item& item = stream.upcoming.add();
+      read_block(stream, word, item);
+      item.stack = stack;
+      item.native_stack = native_stack;
+      heap.prefetch(item.words[0]);
+      stream.waiting = !steady;
+      ++at;
+      continue;
+    }
+    const std::size_t size = size_of(word);
+    if (size == 0 || size > static_cast<std::size_t>(end - at) || !decode_other(stream, at, steady)) [[unlikely]] {
       damaged_ = true;
       at = end;
       break;
     }
-    const std::uint8_t family = family_of(*at);
-    if (family != session::kStack && family != session::kRepeats) {
-      Item& item = stream.upcoming.add();
-      const std::size_t copied = end - at >= kLongest ? kLongest : size;
-      std::memcpy(&item, at, copied * sizeof *at);
-      item.stack = stack;
-      item.native_stack = native_stack;
-      if (!complete(stream, item)) [[unlikely]]
-        damaged_ = true;
-      heap.prefetch(item.words[0]);
-      stream.waiting = !steady;
-    } else if (family == session::kRepeats) {
-      if (stream.latest_end == 0) damaged_ = true;
-      stream.add_repeats(*at >> 8);
-      add_repeats(stream, steady, stack, native_stack);
-    } else if (steady) [[likely]] {
-      change_stack(stream, at);
-      stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
-      native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
-    } else {
-      stream.changes.insert(stream.changes.end(), at, at + size);
-    }
     at += size;
+    stack = top(stream.stacks[MEMRAY_STACK_PYTHON]);
+    native_stack = top(stream.stacks[MEMRAY_STACK_NATIVE]);
+    if (stream.repeats != 0) add_repeats(stream, steady, stack, native_stack);
   }
   stream.consume(static_cast<std::size_t>(at - stream.words()));
 }
@@ -203,6 +210,10 @@ void Collector::change_stack(Stream& stream, const std::uint64_t* words) {
   StackId below = keep == 0 ? kNoStack : stack[keep - 1];
   stack.resize(keep + count);
   for (std::size_t i = 0; i < count; ++i) stack[keep + i] = below = stream.owner->push(kind, below, words[1 + i]);
+}
+
+void Collector::wait_for_change(Stream& stream, const std::uint64_t* words) {
+  stream.changes.insert(stream.changes.end(), words, words + stack_words(*words));
 }
 
 void Collector::apply_waiting_changes(Stream& stream) {

@@ -73,7 +73,7 @@ bool Streams::next_piece(Stream& stream) {
     }
     if (piece == stream.pieces_.end()) return false;
     session::ChunkHeader& header = *session::chunk_at(session_, piece->second.chunk);
-    stream.cursor_ = session::chunk_words(&header);
+    stream.begin_ = stream.cursor_ = session::chunk_words(&header);
     stream.limit_ = stream.cursor_ + piece->second.words;
     if (piece->second.words == 0 && !piece->second.full) return false;
   }
@@ -84,6 +84,7 @@ bool Streams::next_piece(Stream& stream) {
 bool Streams::take_repeats(Stream& stream) {
   const auto piece = stream.pieces_.find(stream.sequence_);
   if (piece == stream.pieces_.end() || piece->second.repeats <= stream.repeats_taken_) return false;
+  if (!stream.begin_repeats(stream.cursor_)) return false;
   stream.repeats += piece->second.repeats - stream.repeats_taken_;
   stream.repeats_taken_ = piece->second.repeats;
   return true;

@@ -65,17 +65,20 @@ class Stream {
   const std::uint64_t* words() const { return cursor_; }
   std::size_t readable() const { return static_cast<std::size_t>(limit_ - cursor_); }
   void consume(std::size_t words) { cursor_ += words; }
-  // There were `count` repeats, some of which may have been taken before that was written down.
-  void add_repeats(std::uint64_t count) {
+  // There were `count` repeats of the two words before `behind`, some of which may have been taken before that was
+  // written down. False: there are no such words.
+  bool add_repeats(const std::uint64_t* behind, std::uint64_t count) {
+    if (!begin_repeats(behind)) return false;
     repeats += count - std::min<std::uint64_t>(count, repeats_taken_);
     repeats_taken_ = 0;
+    return true;
   }
 
   // What the reader of the stream remembers.
-  std::array<std::uint64_t, 3> latest{};  // allocation item, in full; no address: none yet
-  std::uint64_t latest_end = 0;           // head of its deallocation, in full
-  std::uint64_t repeats = 0;              // items still to come, in turn like these two
-  bool repeats_end = false;               // the next of them is the deallocation
+  std::uint64_t stamp = 0;                  // of the blocks to come
+  std::array<std::uint64_t, 2> repeated{};  // a block's beginning and end, short forms
+  std::uint64_t repeats = 0;                // items still to come, in turn like these two
+  bool repeats_end = false;                 // the next of them is the deallocation
   ThreadId id{};
   Image* owner = nullptr;
   Upcoming upcoming;
@@ -93,11 +96,20 @@ class Stream {
     bool full;
   };
 
+  bool begin_repeats(const std::uint64_t* behind) {
+    if (repeats_taken_ != 0) return true;
+    if (behind - begin_ < 2) return false;
+    repeated = {behind[-2], behind[-1]};
+    repeats_end = false;
+    return true;
+  }
+
   std::uint32_t image_;
   std::uint32_t thread_;
   std::uint32_t os_tid_;
   std::map<std::uint32_t, Piece> pieces_;  // by sequence
   std::uint32_t sequence_ = 0;             // of the piece being read
+  const std::uint64_t* begin_ = nullptr;   // of its words
   const std::uint64_t* cursor_ = nullptr;
   const std::uint64_t* limit_ = nullptr;
   std::uint32_t repeats_taken_ = 0;  // of those behind the words of the latest piece

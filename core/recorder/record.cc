@@ -21,10 +21,6 @@ using session::Item;
 
 #define MEMRAY_COLD __attribute__((noinline, cold))
 
-constexpr std::uint64_t of_kind(Item item, memray_allocator kind) {
-  return static_cast<std::uint64_t>(item) | static_cast<std::uint64_t>(kind);
-}
-
 constexpr std::uint64_t shifted(std::uint64_t stamp) { return stamp << 8; }
 
 // A change that does not fit what is left of the chunk is written in several items.
@@ -78,8 +74,6 @@ MEMRAY_COLD void lose_event(Thread* thread) {
   renew_thread(thread);
 }
 
-// Where items are put. Short forms refer to the thread's latest allocation: blocks are most often freed by whoever made
-// them, soon, and the next one is often made where the last one was.
 template <std::uint32_t N>
 inline bool put(Thread* thread, const std::uint64_t (&words)[N]) {
   if (__builtin_expect(!reserve(thread, N), false)) return false;
@@ -89,40 +83,63 @@ inline bool put(Thread* thread, const std::uint64_t (&words)[N]) {
   return true;
 }
 
+// An item of a block, after its stamp where that is another one than before.
+template <std::uint32_t N>
+__attribute__((noinline)) bool put_with_stamp(Thread* thread, const std::uint64_t (&words)[N], std::uint64_t stamp) {
+  if (!reserve(thread, N + 1)) return false;
+  if (stamp != thread->written_stamp) {
+    *thread->cursor++ = session::stamp_item(stamp);
+    thread->written_stamp = stamp;
+    fetch_ahead(thread);
+  }
+  return put(thread, words);
+}
+
 inline bool repeat(Thread* thread) {
   ++thread->repeated.count;
   commit(thread);
   return true;
 }
 
-inline bool put_allocation(Thread* thread, memray_allocator kind, std::uintptr_t address, std::size_t size) {
-  const std::uint64_t stamp = shifted(stamp_of(thread, address));
-  const std::uint64_t head = of_kind(Item::kAllocationAgain, kind) | stamp;
-  Latest& latest = thread->latest;
-  if (((address ^ latest.address) | (size ^ latest.size)) == 0) {
-    const Repeated& repeated = thread->repeated;
-    if (thread->cursor == repeated.behind && (repeated.count & 1) == 0 && head == latest.head) return repeat(thread);
-    if (!put(thread, {head})) return false;
-  } else {
-    if (!put(thread, {of_kind(Item::kAllocation, kind) | stamp, address, size})) return false;
-    latest.address = address;
-    latest.size = size;
+// Whether the thread does again what it did before.
+inline bool is_repeated(const Thread* thread, std::uint64_t item) {
+  const Repeated& repeated = thread->repeated;
+  return thread->cursor == repeated.behind && item == repeated.items[repeated.count & 1];
+}
+
+// What nearly every item is. Where it is put, or nullptr.
+inline const std::uint64_t* put(Thread* thread, std::uint64_t item, std::uint64_t stamp) {
+  std::uint64_t* const cursor = thread->cursor;
+  if (__builtin_expect(cursor < thread->end, true) && __builtin_expect(stamp == thread->written_stamp, true) &&
+      __builtin_expect(thread->repeated.count == 0, true)) {
+    *cursor = item;
+    thread->cursor = cursor + 1;
+    commit(thread);
+    return cursor;
   }
-  latest.head = head;
-  latest.behind = thread->cursor;
+  return put_with_stamp(thread, {item}, stamp) ? thread->cursor - 1 : nullptr;
+}
+
+inline bool put_allocation(Thread* thread, std::uint32_t kind, std::uintptr_t address, std::size_t size) {
+  const std::uint64_t stamp = stamp_of(thread, address);
+  if (__builtin_expect(!session::has_short_form(address, size), false))
+    return put_with_stamp(thread, {session::long_allocation_item(kind, size), address}, stamp);
+  const std::uint64_t item = session::allocation_item(kind, address, size);
+  if (is_repeated(thread, item) && stamp == thread->written_stamp) return repeat(thread);
+  const std::uint64_t* const place = put(thread, item, stamp);
+  if (__builtin_expect(place == nullptr, false)) return false;
+  thread->behind_allocation = place + 1;
   return true;
 }
 
-inline bool put_deallocation(Thread* thread, memray_allocator kind, std::uintptr_t address) {
-  const std::uint64_t stamp = shifted(stamp_of(thread, address));
-  const Latest& latest = thread->latest;
-  if (address != latest.address) return put(thread, {of_kind(Item::kDeallocation, kind) | stamp, address});
-  const std::uint64_t head = of_kind(Item::kDeallocationOfLatest, kind) | stamp;
-  Repeated& repeated = thread->repeated;
-  if (thread->cursor == repeated.behind && (repeated.count & 1) != 0 && head == repeated.head) return repeat(thread);
-  const bool pair = thread->cursor == latest.behind && latest.head >> 8 == head >> 8;
-  if (!put(thread, {head})) return false;
-  if (pair) repeated = {thread->cursor, head, 0};
+inline bool put_deallocation(Thread* thread, std::uint32_t kind, std::uintptr_t address) {
+  const std::uint64_t stamp = stamp_of(thread, address);
+  const std::uint64_t item = session::deallocation_item(kind, address);
+  if (is_repeated(thread, item) && stamp == thread->written_stamp) return repeat(thread);
+  const std::uint64_t* const place = put(thread, item, stamp);
+  if (__builtin_expect(place == nullptr, false)) return false;
+  if (place == thread->behind_allocation && session::address_of_allocation(place[-1]) == address)
+    thread->repeated = {place + 1, {place[-1], item}, 0};
   return true;
 }
 
@@ -145,18 +162,11 @@ void record(std::uint64_t (&&words)[N], std::uintptr_t address, void* frame) {
   leave(thread);
 }
 
-// What has ended in a call that has returned now, and was stamped before. A stamp that is in the future is from an
-// earlier session and means nothing in this one.
-template <std::uint32_t N>
-inline void record_ended(std::uint64_t (&&words)[N], std::uint64_t before) {
-  bool interrupted;
-  Thread* thread = enter(interrupted);
-  if (__builtin_expect(!thread, false)) return;
+// What has ended in a call that has returned now is stamped with the time before, unless that is in the future: then it
+// is from an earlier session and means nothing in this one.
+inline std::uint64_t stamp_of_ended(const Thread* thread, bool interrupted, std::uint64_t before) {
   const std::uint64_t latest = interrupted ? now() : thread->stamp;
-  words[0] |= shifted(before < latest ? before : latest);
-  if (__builtin_expect(interrupted, false)) return add_pending(thread, words, N);
-  if (__builtin_expect(!put(thread, words), false)) lose_event(thread);
-  leave(thread);
+  return before < latest ? before : latest;
 }
 
 std::uint64_t stamp(std::uintptr_t address) {
@@ -174,7 +184,7 @@ void allocated(memray_allocator kind, std::uintptr_t address, std::size_t size, 
   Thread* thread = enter(interrupted);
   if (__builtin_expect(!thread, false)) return;
   if (__builtin_expect(interrupted, false))
-    return add_in_between(thread, {of_kind(Item::kAllocation, kind), address, size}, address);
+    return add_in_between(thread, {Item::kStamp, session::long_allocation_item(kind, size), address}, address);
   if (__builtin_expect(!write_stacks(thread, frame) || !put_allocation(thread, kind, address, size), false))
     lose_event(thread);
   leave(thread);
@@ -185,15 +195,29 @@ void deallocating(memray_allocator kind, std::uintptr_t address, void*) {
   Thread* thread = enter(interrupted);
   if (__builtin_expect(!thread, false)) return;
   if (__builtin_expect(interrupted, false))
-    return add_in_between(thread, {of_kind(Item::kDeallocation, kind), address}, address);
+    return add_in_between(thread, {Item::kStamp, session::deallocation_item(kind, address)}, address);
   if (__builtin_expect(!put_deallocation(thread, kind, address), false)) lose_event(thread);
+  leave(thread);
+}
+
+void deallocated(memray_allocator kind, std::uint64_t before, std::uintptr_t address) {
+  bool interrupted;
+  Thread* thread = enter(interrupted);
+  if (__builtin_expect(!thread, false)) return;
+  const std::uint64_t stamp = stamp_of_ended(thread, interrupted, before);
+  const std::uint64_t item = session::deallocation_item(kind, address);
+  if (__builtin_expect(interrupted, false)) {
+    const std::uint64_t words[] = {session::stamp_item(stamp), item};
+    return add_pending(thread, words, 2);
+  }
+  if (__builtin_expect(put(thread, item, stamp) == nullptr, false)) lose_event(thread);
   leave(thread);
 }
 
 void reallocated(memray_allocator kind, std::uint64_t before, std::uintptr_t old_address, std::uintptr_t address,
                  std::size_t size, void* frame) {
   const auto undo = kind == MEMRAY_PYMALLOC_REALLOC ? MEMRAY_PYMALLOC_FREE : MEMRAY_FREE;
-  if (old_address) record_ended({of_kind(Item::kDeallocation, undo), old_address}, before);
+  if (old_address) deallocated(undo, before, old_address);
   if (address) allocated(kind, address, size, frame);
 }
 
@@ -203,7 +227,14 @@ void mapped(std::uintptr_t address, std::size_t length, int flags, int fd, void*
 }
 
 void unmapped(std::uint64_t before, std::uintptr_t address, std::size_t length, void*) {
-  record_ended({Item::kUnmapping, address, length}, before);
+  bool interrupted;
+  Thread* thread = enter(interrupted);
+  if (__builtin_expect(!thread, false)) return;
+  const std::uint64_t stamp = stamp_of_ended(thread, interrupted, before);
+  const std::uint64_t words[] = {Item::kUnmapping | shifted(stamp), address, length};
+  if (__builtin_expect(interrupted, false)) return add_pending(thread, words, 3);
+  if (__builtin_expect(!put(thread, words), false)) lose_event(thread);
+  leave(thread);
 }
 
 void remapped(std::uint64_t before, std::uintptr_t old_address, std::size_t old_length, std::uintptr_t address,

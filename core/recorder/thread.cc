@@ -109,8 +109,7 @@ void enter_session(Thread* thread, std::atomic<Thread*>* threads, std::uint32_t 
   thread->os_tid = sys::gettid();
   thread->pthread = pthread_self();
   thread->number = process.image->threads.fetch_add(1, std::memory_order_relaxed) + 1;
-  thread->latest = {};
-  thread->repeated = {};
+  thread->written_stamp = kNoStamp;
   if (thread->number > 1) note_second_thread();
   thread->generation = process.generation;
   for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
@@ -274,6 +273,8 @@ bool next_chunk(Thread* thread, std::uint32_t number) {
   }
   thread->chunk = nullptr;
   thread->cursor = thread->end = nullptr;
+  thread->behind_allocation = nullptr;
+  thread->repeated = {};
   std::uint32_t chunk;
   while ((chunk = session::pop_chunk(process.control)) == kNoChunk) {
     if (process.control->drop_on_overrun) return false;
@@ -320,7 +321,7 @@ void flush_pending(Thread* thread) {
     at += count + 1;
     commit(thread);
   }
-  thread->latest = {};
+  thread->written_stamp = kNoStamp;
   renew_thread(thread);
 }
 

@@ -9,19 +9,13 @@ namespace memray::recorder {
 inline constexpr std::uint32_t kPendingWords = 4 * 32;
 inline constexpr std::uint32_t kUnknownDepth = 0xffff'ffff;  // whatever the stack is, it is to be written
 
-// A thread's latest allocation item, so that what comes next can refer to it.
-struct Latest {
-  std::uintptr_t address = 0;  // 0: not known
-  std::uint64_t size = 0;
-  std::uint64_t head = 0;                 // of the item that would say the same again
-  const std::uint64_t* behind = nullptr;  // the item
-};
+inline constexpr std::uint64_t kNoStamp = ~std::uint64_t{0};
 
-// Latest and then its deallocation, as long as nothing else has been written.
+// The beginning and the end of a small block, as long as nothing else has been written.
 struct Repeated {
   const std::uint64_t* behind = nullptr;  // both items
-  std::uint64_t head = 0;                 // of the second
-  std::uint32_t count = 0;                // of items, since
+  std::uint64_t items[2] = {};
+  std::uint32_t count = 0;  // of items, since
 };
 
 struct Thread {
@@ -42,7 +36,8 @@ struct Thread {
   std::uint64_t stamp = 0;
   std::uint32_t stamps_left = 0;
   volatile std::uint32_t tick = 0;
-  Latest latest;
+  std::uint64_t written_stamp = kNoStamp;            // what the items to come are stamped with
+  const std::uint64_t* behind_allocation = nullptr;  // behind the latest that has the short form
   Repeated repeated;
   // Items of signal handlers that interrupted the recorder, appended when it has finished.
   volatile std::uint32_t pending = 0;
@@ -137,6 +132,22 @@ inline void commit(Thread* thread) {
   const auto bytes = reinterpret_cast<char*>(thread->cursor) - reinterpret_cast<char*>(thread->chunk + 1);
   thread->chunk->committed.store(session::committed_word(static_cast<std::uint32_t>(bytes), thread->repeated.count),
                                  std::memory_order_release);
+}
+
+// The collector's processor has what it has read last, and a store would have to wait until it is given back. Called
+// every few items.
+inline void fetch_ahead(const Thread* thread) {
+  constexpr int kLine = 8;  // words
+  constexpr int kFirst = 4, kLast = 12;
+  if (thread->end - thread->cursor < kLast * kLine) return;
+  for (int i = kFirst; i < kLast; ++i) {
+    const std::uint64_t* const line = thread->cursor + i * kLine;
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" ::"m"(*line));  // GCC's own, without options, does not ask for writing
+#else
+    __builtin_prefetch(line, 1);
+#endif
+  }
 }
 
 }  // namespace memray::recorder

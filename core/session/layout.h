@@ -6,19 +6,21 @@
 // chunks at every tick, reads what is committed, and gives chunks that are full and read back to the pool. Nobody holds
 // a lock, nobody makes a system call to pass a record on, and whatever was committed survives the death of the program.
 //
-// What repeats is counted in place: a thread whose latest two items were the beginning and the end of a block, and that
-// does the same again, at the same place and stamped alike, raises `repeats` of its chunk. Once it does something else
-// it writes down how often, and clears `repeats` with the store that commits that.
+// What repeats is counted in place: a thread whose latest two items were the beginning and the end of a small block,
+// and that does the same again, at the same place and stamped alike, raises `repeats` of its chunk. Once it does
+// something else it writes down how often, and clears `repeats` with the store that commits that.
 //
 // Pages are reused in last-in-first-out order, so that a program keeps writing to memory that its cache already holds.
 //
-// Items are sequences of 64-bit words. The low byte of the first word says what the item is. For items with a time the
-// other 56 bits are the stamp: ticks of the session's clock since Control::start_stamp.
+// Items are sequences of 64-bit words. The low byte of the first word says what the item is. Stamps are ticks of the
+// session's clock since Control::start_stamp. Blocks, which are nearly all there is, are stamped with the latest stamp
+// item of their thread, and take a word each unless they are large or in an unusual place; other items with a time have
+// their stamp in the other 56 bits of their first word.
 //
-//   allocation        kAllocation   | kind   [stamp]  address  size
-//   deallocation      kDeallocation | kind   [stamp]  address
-//   the same again    kAllocationAgain       [stamp]  | kind; of the address and size of the thread's latest allocation
-//   its deallocation  kDeallocationOfLatest  [stamp]  | kind; of that
+//   stamp             kStamp                 [stamp]
+//   allocation        kAllocation   | kind            size (12 bits), address / 16 (44)
+//   the same          kLongAllocation | kind          size (56)   address
+//   deallocation      kDeallocation | kind            address (56)
 //   repeats           kRepeats                        how many items followed (56 bits), in turn like the two before
 //   mapping           kMapping               [stamp]  address  length  flags | fd << 32, or kRemapped
 //   unmapping         kUnmapping             [stamp]  address  length
@@ -50,7 +52,7 @@
 namespace memray::session {
 
 inline constexpr std::uint64_t kMagic = 0x53534553'594d454dull;
-inline constexpr std::uint32_t kRevision = 2;  // of what the words mean; where they lie is in kVersion as well
+inline constexpr std::uint32_t kRevision = 3;  // of what the words mean; where they lie is in kVersion as well
 
 inline constexpr std::size_t kChunkBytes = 32 * 1024;
 inline constexpr std::uint32_t kMaxChunks = 2048;
@@ -78,9 +80,9 @@ enum Item : std::uint8_t {
   kDefinition = 0x70,
   kObjectCreated = 0x80,
   kObjectDestroyed = 0x90,
-  kAllocationAgain = 0xa0,       // | memray_allocator
-  kDeallocationOfLatest = 0xb0,  // | memray_allocator
+  kLongAllocation = 0xa0,  // | memray_allocator
   kRepeats = 0xc0,
+  kStamp = 0xd0,
 };
 
 // In place of a mapping's flags: it is what mremap has returned.
@@ -106,6 +108,25 @@ struct ThreadName {
   NameSource source;
   std::uint32_t padding;
 };
+
+constexpr std::uint64_t stamp_item(std::uint64_t stamp) { return kStamp | stamp << 8; }
+
+inline constexpr std::uint64_t kShortSizes = std::uint64_t{1} << 12;
+constexpr bool has_short_form(std::uint64_t address, std::uint64_t size) {
+  return ((address & 0xffff'0000'0000'000f) | (size & ~(kShortSizes - 1))) == 0;
+}
+constexpr std::uint64_t allocation_item(std::uint32_t kind, std::uint64_t address, std::uint64_t size) {
+  return kAllocation | kind | size << 8 | address << 16;
+}
+constexpr std::uint64_t long_allocation_item(std::uint32_t kind, std::uint64_t size) {
+  return kLongAllocation | kind | size << 8;
+}
+constexpr std::uint64_t deallocation_item(std::uint32_t kind, std::uint64_t address) {
+  return kDeallocation | kind | address << 8;
+}
+constexpr std::uint64_t address_of_allocation(std::uint64_t item) { return item >> 20 << 4; }
+constexpr std::uint64_t size_of_allocation(std::uint64_t item) { return item >> 8 & (kShortSizes - 1); }
+constexpr std::uint64_t address_of_deallocation(std::uint64_t item) { return item >> 8; }
 
 constexpr std::uint64_t stack_item(std::uint32_t kind, std::uint32_t keep, std::uint32_t count) {
   return kStack | std::uint64_t{kind} << 8 | std::uint64_t{keep} << 16 | std::uint64_t{count} << 40;

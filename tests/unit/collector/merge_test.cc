@@ -108,13 +108,15 @@ struct Program {
 };
 
 std::vector<std::uint64_t> allocation(std::uint64_t stamp, std::uint64_t address, std::uint64_t size) {
-  return {kAllocation | std::uint64_t{MEMRAY_MALLOC} | stamp << 8, address, size};
+  if (!has_short_form(address, size)) return {stamp_item(stamp), long_allocation_item(MEMRAY_MALLOC, size), address};
+  return {stamp_item(stamp), allocation_item(MEMRAY_MALLOC, address, size)};
 }
+// Always in the long form, which means the same.
 std::vector<std::uint64_t> zeroed_allocation(std::uint64_t stamp, std::uint64_t address, std::uint64_t size) {
-  return {kAllocation | std::uint64_t{MEMRAY_CALLOC} | stamp << 8, address, size};
+  return {stamp_item(stamp), long_allocation_item(MEMRAY_CALLOC, size), address};
 }
 std::vector<std::uint64_t> deallocation(std::uint64_t stamp, std::uint64_t address) {
-  return {kDeallocation | std::uint64_t{MEMRAY_FREE} | stamp << 8, address};
+  return {stamp_item(stamp), deallocation_item(MEMRAY_FREE, address)};
 }
 
 auto fields(const Event& e) {
@@ -177,15 +179,14 @@ void do_the_same(Program& program) {
 // The same as a recorder writes it, and the collector sees it coming.
 void do_the_same_in_short(Program& program, bool steady) {
   Writer& writer = program.thread[0];
-  const auto again = [](std::uint64_t stamp) { return kAllocationAgain | std::uint64_t{MEMRAY_MALLOC} | stamp << 8; };
-  const auto end = [](std::uint64_t stamp) { return kDeallocationOfLatest | std::uint64_t{MEMRAY_FREE} | stamp << 8; };
+  const std::uint64_t begin = allocation_item(MEMRAY_MALLOC, 0x1000, 64);
+  const std::uint64_t end = deallocation_item(MEMRAY_FREE, 0x1000);
   if (!steady) {
     program.list_modules(1);
     program.list_modules(1'000'000);
   }
   writer.put(allocation(1, 0x1000, 64));
-  writer.put({end(1)});
-  writer.put({again(2), end(2)});
+  writer.put({end, stamp_item(2), begin, end});
   for (const std::uint32_t count : {1, 2, 7, 8, 41}) {
     writer.repeat(count);
     program.collector.drain(false);
@@ -193,11 +194,10 @@ void do_the_same_in_short(Program& program, bool steady) {
   writer.repeat(60);
   writer.repeat(0);
   writer.put({kRepeats | 81 << 8});
-  writer.put(allocation(2, 0x2000, 64));
+  writer.put({allocation_item(MEMRAY_MALLOC, 0x2000, 64)});
   writer.put(deallocation(3, 0x1000));
-  writer.put({end(3)});
-  writer.put(zeroed_allocation(4, 0x1000, 64));
-  writer.put({end(4)});
+  writer.put({deallocation_item(MEMRAY_FREE, 0x2000)});
+  writer.put({stamp_item(4), allocation_item(MEMRAY_CALLOC, 0x1000, 64), end});
   writer.repeat(4);
   program.collector.drain(false);
   writer.repeat(6);
