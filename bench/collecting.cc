@@ -14,7 +14,8 @@ namespace {
 using namespace session;
 
 constexpr std::uint32_t kChunksAtATime = 64;  // about what a busy program fills in a tick
-constexpr std::size_t kTurn = 1000;           // events of one thread before those of another
+constexpr std::size_t kTurn = 1024;           // events of one thread before those of another
+constexpr std::size_t kItemsPerLook = 16;     // at the clock
 constexpr std::uint64_t kTicks = 100;         // between two events
 
 class NullSink final : public Sink {
@@ -125,17 +126,19 @@ Collected collect(const std::string& trace_path, std::uint64_t wanted, unsigned 
     collector.drain(last);
     seconds += cpu_seconds() - start;
   };
-  std::uint64_t stamp = 0, events = 0, drained = 0;
+  std::uint64_t now = 0, stamp = 0, events = 0, drained = 0;
   for (std::uint64_t round = 0; events < wanted; ++round) {
     const std::uint64_t shift = round % 64 << 32;
     for (std::size_t i = 0; i < trace.events.size() && events < wanted; ++i, ++events) {
-      recorders[events / kTurn % threads].add(trace.events[i], trace.definitions, stamp += kTicks, shift);
+      now += kTicks;
+      if (events % kItemsPerLook == 0) stamp = now;
+      recorders[events / kTurn % threads].add(trace.events[i], trace.definitions, stamp, shift);
       std::uint64_t chunks = 0;
       for (const Recorder& recorder : recorders) chunks += recorder.chunks();
       if (chunks - drained < kChunksAtATime) continue;
       drained = chunks;
       drain(false);
-      stamp = std::max(stamp, session.now());  // as far apart as in life, however slow this is
+      now = std::max(now, session.now());  // as far apart as in life, however slow this is
     }
   }
   drain(true);

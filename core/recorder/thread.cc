@@ -110,6 +110,8 @@ void enter_session(Thread* thread, std::atomic<Thread*>* threads, std::uint32_t 
   thread->pthread = pthread_self();
   thread->number = process.image->threads.fetch_add(1, std::memory_order_relaxed) + 1;
   thread->written_stamp = kNoStamp;
+  thread->behind_allocation = nullptr;
+  thread->repeated = {};
   if (thread->number > 1) note_second_thread();
   thread->generation = process.generation;
   for (int kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) {
