@@ -15,7 +15,7 @@ using namespace session;
 
 constexpr std::uint32_t kChunksAtATime = 64;  // about what a busy program fills in a tick
 constexpr std::size_t kTurn = 1024;           // events of one thread before those of another
-constexpr std::size_t kItemsPerLook = 16;     // at the clock
+constexpr std::size_t kItemsPerLook = 64;     // at the clock
 constexpr std::uint64_t kTicks = 100;         // between two events
 
 class NullSink final : public Sink {

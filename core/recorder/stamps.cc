@@ -4,7 +4,7 @@ namespace memray::recorder {
 
 namespace {
 
-constexpr std::uint32_t kItemsPerLook = 16;
+constexpr std::uint32_t kItemsPerLook = 64;
 
 struct Look {
   std::uint64_t stamp;

@@ -6,7 +6,7 @@
 // one of them may be what told this thread of the other's doing. That takes longer than all the rest of an item, and
 // nearly always for nothing: the thread that frees a block is the one that allocated it, and gets it back.
 //
-// So a thread stamps with what it read a little earlier (at most 16 items ago, and since the collector's last look at
+// So a thread stamps with what it read a little earlier (at most 64 items ago, and since the collector's last look at
 // the chunks) as long as nobody else has to do with the address. Owners know that: a table, of the parts of memory in
 // some mixed order, of the thread that had the latest item there and of when it got it. A thread that finds another
 // one there reads the counter, and makes the place its own in one atomic step; the place then tells of a stamp that is
