@@ -317,10 +317,14 @@ void flush_pending(Thread* thread) {
     std::uint32_t end = at;
     if (__atomic_compare_exchange_n(&thread->pending, &end, 0u, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) break;
     const auto count = static_cast<std::uint32_t>(thread->pending_words[at]);
-    if (!reserve(thread, count + MEMRAY_STACK_KINDS)) return;
-    for (std::uint32_t kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) *thread->cursor++ = session::stack_item(kind, 0, 0);
-    for (std::uint32_t i = 0; i < count; ++i) *thread->cursor++ = thread->pending_words[at + 1 + i];
+    const std::uint64_t* const words = thread->pending_words + at + 1;
     at += count + 1;
+    if (!reserve(thread, count + MEMRAY_STACK_KINDS)) {
+      process.control->dropped.fetch_add(1, std::memory_order_relaxed);
+      continue;
+    }
+    for (std::uint32_t kind = 0; kind < MEMRAY_STACK_KINDS; ++kind) *thread->cursor++ = session::stack_item(kind, 0, 0);
+    for (std::uint32_t i = 0; i < count; ++i) *thread->cursor++ = words[i];
     commit(thread);
   }
   thread->written_stamp = kNoStamp;
