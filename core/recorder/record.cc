@@ -83,62 +83,68 @@ inline bool put(Thread* thread, const std::uint64_t (&words)[N]) {
   return true;
 }
 
-// An item of a block, after its stamp where that is another one than before.
+// The item of a block, after its stamp where that is another one than before.
 template <std::uint32_t N>
-__attribute__((noinline)) bool put_with_stamp(Thread* thread, const std::uint64_t (&words)[N], std::uint64_t stamp) {
+bool put_with_stamp(Thread* thread, const std::uint64_t (&words)[N], std::uint64_t stamp) {
+  thread->quick_end = nullptr;
   if (!reserve(thread, N + 1)) return false;
   if (stamp != thread->written_stamp) {
     *thread->cursor++ = session::stamp_item(stamp);
     thread->written_stamp = stamp;
-    fetch_ahead(thread);
   }
   return put(thread, words);
 }
 
-inline bool repeat(Thread* thread) {
-  ++thread->repeated.count;
-  commit(thread);
+// The same, after a look at the clock.
+template <std::uint32_t N>
+__attribute__((noinline)) bool put_with_new_stamp(Thread* thread, const std::uint64_t (&words)[N],
+                                                  std::uintptr_t address) {
+  constexpr std::ptrdiff_t kWordsPerLook = 128;
+  const Look found = look_at_clock(thread, address);
+  if (!put_with_stamp(thread, words, found.stamp)) return false;
+  if (!found.was_owner) return true;
+  thread->quick_end =
+      thread->cursor + (thread->end - thread->cursor < kWordsPerLook ? thread->end - thread->cursor : kWordsPerLook);
+  fetch_ahead(thread, kWordsPerLook);
   return true;
 }
 
-// Whether the thread does again what it did before.
-inline bool is_repeated(const Thread* thread, std::uint64_t item) {
-  const Repeated& repeated = thread->repeated;
-  return thread->cursor == repeated.behind && item == repeated.items[repeated.count & 1];
-}
-
-// What nearly every item is. Where it is put, or nullptr.
-inline const std::uint64_t* put(Thread* thread, std::uint64_t item, std::uint64_t stamp) {
+// How nearly every item is put. False: nothing has been done.
+inline bool put_quickly(Thread* thread, std::uint64_t item, std::uintptr_t address) {
+  constexpr std::uint32_t kMostRepeats = 4096;
   std::uint64_t* const cursor = thread->cursor;
-  if (__builtin_expect(cursor < thread->end, true) && __builtin_expect(stamp == thread->written_stamp, true) &&
-      __builtin_expect(thread->repeated.count == 0, true)) {
-    *cursor = item;
-    thread->cursor = cursor + 1;
-    commit(thread);
-    return cursor;
+  if (!__builtin_expect(cursor < thread->quick_end, true) || !may_stamp_alike(thread, address)) return false;
+  Repeated& repeated = thread->repeated;
+  if (__builtin_expect(cursor == repeated.behind, false)) {
+    if (item == repeated.items[repeated.count & 1] && repeated.count < kMostRepeats) {
+      ++repeated.count;
+      commit(thread);
+      return true;
+    }
+    if (repeated.count != 0) return false;
   }
-  return put_with_stamp(thread, {item}, stamp) ? thread->cursor - 1 : nullptr;
+  *cursor = item;
+  thread->cursor = cursor + 1;
+  commit_items(thread);
+  return true;
 }
 
 inline bool put_allocation(Thread* thread, std::uint32_t kind, std::uintptr_t address, std::size_t size) {
-  const std::uint64_t stamp = stamp_of(thread, address);
   if (__builtin_expect(!session::has_short_form(address, size), false))
-    return put_with_stamp(thread, {session::long_allocation_item(kind, size), address}, stamp);
+    return put_with_new_stamp(thread, {session::long_allocation_item(kind, size), address}, address);
   const std::uint64_t item = session::allocation_item(kind, address, size);
-  if (is_repeated(thread, item) && stamp == thread->written_stamp) return repeat(thread);
-  const std::uint64_t* const place = put(thread, item, stamp);
-  if (__builtin_expect(place == nullptr, false)) return false;
-  thread->behind_allocation = place + 1;
+  if (__builtin_expect(!put_quickly(thread, item, address), false) && !put_with_new_stamp(thread, {item}, address))
+    return false;
+  thread->behind_allocation = thread->cursor;
   return true;
 }
 
 inline bool put_deallocation(Thread* thread, std::uint32_t kind, std::uintptr_t address) {
-  const std::uint64_t stamp = stamp_of(thread, address);
   const std::uint64_t item = session::deallocation_item(kind, address);
-  if (is_repeated(thread, item) && stamp == thread->written_stamp) return repeat(thread);
-  const std::uint64_t* const place = put(thread, item, stamp);
-  if (__builtin_expect(place == nullptr, false)) return false;
-  if (place == thread->behind_allocation && session::address_of_allocation(place[-1]) == address)
+  const std::uint64_t* const place = thread->cursor;
+  if (__builtin_expect(!put_quickly(thread, item, address), false)) return put_with_new_stamp(thread, {item}, address);
+  if (place == thread->behind_allocation && place != thread->repeated.behind &&
+      session::address_of_allocation(place[-1]) == address)
     thread->repeated = {place + 1, {place[-1], item}, 0};
   return true;
 }
@@ -210,7 +216,8 @@ void deallocated(memray_allocator kind, std::uint64_t before, std::uintptr_t add
     const std::uint64_t words[] = {session::stamp_item(stamp), item};
     return add_pending(thread, words, 2);
   }
-  if (__builtin_expect(put(thread, item, stamp) == nullptr, false)) lose_event(thread);
+  const bool alike = stamp == thread->written_stamp;
+  if (!(alike && put_quickly(thread, item, address)) && !put_with_stamp(thread, {item}, stamp)) lose_event(thread);
   leave(thread);
 }
 

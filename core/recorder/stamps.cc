@@ -4,13 +4,6 @@ namespace memray::recorder {
 
 namespace {
 
-constexpr std::uint32_t kItemsPerLook = 64;
-
-struct Look {
-  std::uint64_t stamp;
-  bool was_owner;
-};
-
 // Makes the place of `address` the thread's. A signal handler may do the same in the middle of it.
 Look look(Owners::Place* places, std::uint32_t thread, std::uintptr_t address) {
   Owners::Place& place = Owners::place_of(places, address);
@@ -26,14 +19,19 @@ Look look(Owners::Place* places, std::uint32_t thread, std::uintptr_t address) {
 
 }  // namespace
 
-std::uint64_t look_at_clock(Thread* thread, std::uintptr_t address) {
+Look look_at_clock(Thread* thread, std::uintptr_t address) {
   thread->tick = process.control->tick.load(std::memory_order_relaxed);
-  thread->stamps_left = kItemsPerLook - 1;
-  if (!process.threaded.load(std::memory_order_relaxed)) return thread->stamp = now();
+  Look found{0, true};
   Owners::Place* const places = process.owners.load(std::memory_order_acquire);
-  const Look found = places && address != 0 ? look(places, thread->number, address) : Look{now(), false};
-  if (!found.was_owner) thread->stamps_left = 0;
-  return thread->stamp = found.stamp;
+  if (!process.threaded.load(std::memory_order_relaxed)) {
+    found.stamp = now();
+  } else if (places && address != 0) {
+    found = look(places, thread->number, address);
+  } else {
+    found = {now(), false};
+  }
+  thread->stamp = found.stamp;
+  return found;
 }
 
 std::uint64_t stamp_in_between(Thread* thread, std::uintptr_t address) {

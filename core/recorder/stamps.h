@@ -6,7 +6,7 @@
 // one of them may be what told this thread of the other's doing. That takes longer than all the rest of an item, and
 // nearly always for nothing: the thread that frees a block is the one that allocated it, and gets it back.
 //
-// So a thread stamps with what it read a little earlier (at most 64 items ago, and since the collector's last look at
+// So a thread stamps with what it read a little earlier (at most 128 words ago, and since the collector's last look at
 // the chunks) as long as nobody else has to do with the address. Owners know that: a table, of the parts of memory in
 // some mixed order, of the thread that had the latest item there and of when it got it. A thread that finds another
 // one there reads the counter, and makes the place its own in one atomic step; the place then tells of a stamp that is
@@ -68,21 +68,26 @@ inline bool is_owner(const Thread* thread, std::uintptr_t address) {
   return Owners::thread_of(Owners::place_of(places, address).load(std::memory_order_relaxed)) == thread->number;
 }
 
-// Looks at the clock, for the next items too where that is allowed.
-std::uint64_t look_at_clock(Thread* thread, std::uintptr_t address);
+struct Look {
+  std::uint64_t stamp;
+  bool was_owner;  // so the next items may be stamped alike
+};
+Look look_at_clock(Thread* thread, std::uintptr_t address);
 
-// The stamp of an item of `thread`, which is marked busy, about what is at `address`; 0: about nothing there, and the
-// clock is looked at. A signal handler may come between the two questions: it makes sure that the second is answered
+// Whether an item of `thread`, which is marked busy, about what is at `address` may be stamped like its latest; 0:
+// about nothing there. A signal handler may come between the two questions: it makes sure that the second is answered
 // no.
-inline std::uint64_t stamp_of(Thread* thread, std::uintptr_t address) {
+inline bool may_stamp_alike(const Thread* thread, std::uintptr_t address) {
   const bool owner = is_owner(thread, address);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  const bool recent = thread->tick == process.control->tick.load(std::memory_order_relaxed);
-  if (__builtin_expect(owner & recent & (thread->stamps_left != 0), true)) {
-    --thread->stamps_left;
-    return thread->stamp;
-  }
-  return look_at_clock(thread, address);
+  return owner && __builtin_expect(thread->tick == process.control->tick.load(std::memory_order_relaxed), true);
+}
+
+// The stamp of such an item.
+inline std::uint64_t stamp_of(Thread* thread, std::uintptr_t address) {
+  if (thread->cursor < thread->quick_end && may_stamp_alike(thread, address)) return thread->written_stamp;
+  thread->quick_end = nullptr;
+  return look_at_clock(thread, address).stamp;
 }
 
 // The same for a signal handler that has interrupted an item of `thread`.

@@ -104,7 +104,7 @@ void enter_session(Thread* thread, std::atomic<Thread*>* threads, std::uint32_t 
   thread->chunk = nullptr;
   thread->cursor = thread->end = nullptr;
   thread->sequence = 0;
-  thread->stamps_left = 0;
+  thread->quick_end = nullptr;
   thread->pending = 0;
   thread->os_tid = sys::gettid();
   thread->pthread = pthread_self();
@@ -209,7 +209,7 @@ static bool catch_up(Thread* thread) {
   if (!process.session) return false;
   if (thread->generation == process.generation) {
     renew_thread(thread);
-    thread->stamps_left = 0;
+    thread->quick_end = nullptr;
     thread->epoch = epoch;
     return true;
   }
@@ -275,7 +275,7 @@ bool next_chunk(Thread* thread, std::uint32_t number) {
   }
   thread->chunk = nullptr;
   thread->cursor = thread->end = nullptr;
-  thread->behind_allocation = nullptr;
+  thread->quick_end = thread->behind_allocation = nullptr;
   thread->repeated = {};
   std::uint32_t chunk;
   while ((chunk = session::pop_chunk(process.control)) == kNoChunk) {
@@ -328,6 +328,7 @@ void flush_pending(Thread* thread) {
     commit(thread);
   }
   thread->written_stamp = kNoStamp;
+  thread->quick_end = nullptr;
   renew_thread(thread);
 }
 

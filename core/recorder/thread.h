@@ -20,6 +20,8 @@ struct Repeated {
 
 struct Thread {
   std::uint64_t* cursor = nullptr;  // next free word of the chunk
+  // Up to here there is room, and items may be stamped like the latest: see stamps.h. nullptr: nowhere.
+  const std::uint64_t* quick_end = nullptr;
   std::uint64_t* end = nullptr;
   session::ChunkHeader* chunk = nullptr;
   // Inside the recorder: whoever interrupts must not touch the chunk. MEMRAY_QUIET: and is not heard.
@@ -32,11 +34,9 @@ struct Thread {
   std::uint32_t os_tid = 0;
   std::uintptr_t pthread = 0;  // as pthread_self() says
   std::uint32_t sequence = 0;
-  // What items are stamped with until the thread looks at the clock again: see stamps.h.
-  std::uint64_t stamp = 0;
-  std::uint32_t stamps_left = 0;
   volatile std::uint32_t tick = 0;
-  std::uint64_t written_stamp = kNoStamp;            // what the items to come are stamped with
+  std::uint64_t stamp = 0;                 // as the clock was found last
+  std::uint64_t written_stamp = kNoStamp;  // what blocks to come are stamped with; that, where items are quick
   const std::uint64_t* behind_allocation = nullptr;  // behind the latest that has the short form
   Repeated repeated;
   // Items of signal handlers that interrupted the recorder, appended when it has finished.
@@ -128,6 +128,13 @@ inline void leave(Thread* thread) {
   thread->busy = 0;
 }
 
+// Where nothing is repeated.
+inline void commit_items(Thread* thread) {
+  const auto bytes = reinterpret_cast<char*>(thread->cursor) - reinterpret_cast<char*>(thread->chunk + 1);
+  thread->chunk->committed.store(session::committed_word(static_cast<std::uint32_t>(bytes), 0),
+                                 std::memory_order_release);
+}
+
 inline void commit(Thread* thread) {
   const auto bytes = reinterpret_cast<char*>(thread->cursor) - reinterpret_cast<char*>(thread->chunk + 1);
   thread->chunk->committed.store(session::committed_word(static_cast<std::uint32_t>(bytes), thread->repeated.count),
@@ -136,12 +143,10 @@ inline void commit(Thread* thread) {
 
 // The collector's processor has what it has read last, and a store would have to wait until it is given back. Called
 // every few items.
-inline void fetch_ahead(const Thread* thread) {
-  constexpr int kLine = 8;  // words
-  constexpr int kFirst = 4, kLast = 12;
-  if (thread->end - thread->cursor < kLast * kLine) return;
-  for (int i = kFirst; i < kLast; ++i) {
-    const std::uint64_t* const line = thread->cursor + i * kLine;
+inline void fetch_ahead(const Thread* thread, std::ptrdiff_t words) {
+  constexpr std::ptrdiff_t kLine = 8;
+  for (const std::uint64_t* line = thread->cursor + kLine; line < thread->cursor + words && line < thread->end;
+       line += kLine) {
 #if defined(__x86_64__)
     asm volatile("prefetchw %0" ::"m"(*line));  // GCC's own, without options, does not ask for writing
 #else
