@@ -129,10 +129,8 @@ inline bool put_quickly(Thread* thread, std::uint64_t item, std::uintptr_t addre
   return true;
 }
 
-inline bool put_allocation(Thread* thread, std::uint32_t kind, std::uintptr_t address, std::size_t size) {
-  if (__builtin_expect(!session::has_short_form(address, size), false))
-    return put_with_new_stamp(thread, {session::long_allocation_item(kind, size), address}, address);
-  const std::uint64_t item = session::allocation_item(kind, address, size);
+inline bool put_allocation(Thread* thread, std::uint64_t item) {
+  const std::uintptr_t address = session::address_of_allocation(item);
   if (__builtin_expect(!put_quickly(thread, item, address), false) && !put_with_new_stamp(thread, {item}, address))
     return false;
   thread->behind_allocation = thread->cursor;
@@ -185,14 +183,29 @@ std::uint64_t stamp(std::uintptr_t address) {
   return result;
 }
 
+// One that is large, or in an unusual place.
+__attribute__((noinline)) void allocated_long(memray_allocator kind, std::uintptr_t address, std::size_t size,
+                                              void* frame) {
+  bool interrupted;
+  Thread* thread = enter(interrupted);
+  if (!thread) return;
+  if (interrupted)
+    return add_in_between(thread, {Item::kStamp, session::long_allocation_item(kind, size), address}, address);
+  if (!write_stacks(thread, frame) ||
+      !put_with_new_stamp(thread, {session::long_allocation_item(kind, size), address}, address))
+    lose_event(thread);
+  leave(thread);
+}
+
 void allocated(memray_allocator kind, std::uintptr_t address, std::size_t size, void* frame) {
+  if (__builtin_expect(!session::has_short_form(address, size), false))
+    return allocated_long(kind, address, size, frame);
+  const std::uint64_t item = session::allocation_item(kind, address, size);
   bool interrupted;
   Thread* thread = enter(interrupted);
   if (__builtin_expect(!thread, false)) return;
-  if (__builtin_expect(interrupted, false))
-    return add_in_between(thread, {Item::kStamp, session::long_allocation_item(kind, size), address}, address);
-  if (__builtin_expect(!write_stacks(thread, frame) || !put_allocation(thread, kind, address, size), false))
-    lose_event(thread);
+  if (__builtin_expect(interrupted, false)) return add_in_between(thread, {Item::kStamp, item}, address);
+  if (__builtin_expect(!write_stacks(thread, frame) || !put_allocation(thread, item), false)) lose_event(thread);
   leave(thread);
 }
 
