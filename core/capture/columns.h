@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 
+#include "capture/pool_model.h"
 #include "capture/varint.h"
 
 namespace memray::format {
@@ -172,11 +173,18 @@ class AddressModel {
   std::uint64_t end_ = 0;
 };
 
-// Two sections: a code for each allocation, and differences for codes kNear and kAnywhere and for partial and unknown
-// deallocations.
+// Whose allocations PoolModel tells.
+constexpr bool is_pooled(Allocator allocator, std::uint64_t size) {
+  return allocator >= Allocator::pymalloc_malloc && allocator <= Allocator::pymalloc_free &&
+         size <= PoolModel::kLargest;
+}
+
+// Two sections: a code for each allocation, and differences for codes kNear, kAnywhere and the like, and for partial
+// and unknown deallocations.
 class AddressColumnWriter {
  public:
-  void allocation(std::uint64_t size, std::uint64_t address) {
+  void allocation(Allocator allocator, std::uint64_t size, std::uint64_t address) {
+    if (is_pooled(allocator, size)) return pooled_allocation(size, address);
     AddressModel::List& list = model_.of(size);
     if (list.count > 0 && list.at(0) == address) [[likely]] {
       codes_.u8(0);
@@ -185,7 +193,10 @@ class AddressColumnWriter {
       unusual(list, size, address);
     }
   }
-  void deallocation(std::uint64_t size, std::uint64_t address) { model_.of(size).push(address); }
+  void deallocation(Allocator allocator, std::uint64_t size, std::uint64_t address) {
+    if (is_pooled(allocator, size)) return pools_.deallocation(PoolModel::class_of(size), address);
+    model_.of(size).push(address);
+  }
   // The block just freed is handed out and freed again, `count` times.
   void repeat(std::uint64_t count) {
     for (; count != 0; --count) codes_.u8(0);
@@ -199,6 +210,7 @@ class AddressColumnWriter {
   std::span<const std::byte> deltas() const { return deltas_.bytes(); }
   void clear() {
     model_ = {};
+    pools_.clear();
     codes_.clear();
     deltas_.clear();
   }
@@ -225,7 +237,38 @@ class AddressColumnWriter {
     model_.fresh(list, size, address);
   }
 
+  void pooled_allocation(std::uint64_t size, std::uint64_t address) {
+    const std::uint32_t size_class = PoolModel::class_of(size);
+    const std::uint64_t next = pools_.next(size_class);
+    if (next == address && next != 0) [[likely]] {
+      codes_.u8(0);
+    } else {
+      guessed_wrong(size_class, next, address);
+    }
+    pools_.allocation(size_class, address);
+  }
+  void guessed_wrong(std::uint32_t size_class, std::uint64_t next, std::uint64_t address) {
+    const std::uint32_t others = pools_.position(size_class, address);
+    if (others < PoolModel::kListed) return codes_.u8(static_cast<std::uint8_t>(others));
+    const std::uint64_t latest = pools_.latest(size_class);
+    const std::uint64_t pool = PoolModel::pool_of(address);
+    if (next != 0 && PoolModel::pool_of(next) == pool && (address - next) % 16 == 0) {
+      codes_.u8(PoolModel::kInPool);
+      deltas_.varint(zigzag(static_cast<std::int64_t>(address - next) / 16));
+    } else if (PoolModel::first_block(pool) == address) {
+      codes_.u8(PoolModel::kNewPool);
+      deltas_.varint(encode_delta(pool, PoolModel::pool_of(latest)));
+    } else if ((address - latest) % 16 == 0) {
+      codes_.u8(PoolModel::kNear);
+      deltas_.varint(zigzag(static_cast<std::int64_t>(address - latest) / 16));
+    } else {
+      codes_.u8(PoolModel::kAnywhere);
+      deltas_.varint(encode_delta(address, latest));
+    }
+  }
+
   AddressModel model_;
+  PoolModel pools_;
   ByteWriter codes_, deltas_;
 };
 
@@ -234,7 +277,8 @@ class AddressColumnReader {
   AddressColumnReader(std::span<const std::byte> codes, std::span<const std::byte> deltas)
       : codes_(codes), deltas_(deltas) {}
 
-  std::uint64_t allocation(std::uint64_t size) {
+  std::uint64_t allocation(Allocator allocator, std::uint64_t size) {
+    if (is_pooled(allocator, size)) return pooled_allocation(PoolModel::class_of(size));
     AddressModel::List& list = model_.of(size);
     const std::uint8_t code = codes_.u8();
     if (code < AddressModel::kDepth) return code < list.count ? list.take(code) : codes_.fail();
@@ -258,7 +302,10 @@ class AddressColumnReader {
     model_.fresh(list, size, address);
     return address;
   }
-  void deallocation(std::uint64_t size, std::uint64_t address) { model_.of(size).push(address); }
+  void deallocation(Allocator allocator, std::uint64_t size, std::uint64_t address) {
+    if (is_pooled(allocator, size)) return pools_.deallocation(PoolModel::class_of(size), address);
+    model_.of(size).push(address);
+  }
   std::uint64_t other(std::uint64_t size) {
     AddressModel::List& list = model_.of(size);
     return list.latest = apply_delta(list.latest, deltas_.varint());
@@ -266,7 +313,33 @@ class AddressColumnReader {
   bool ok() const { return codes_.ok() && deltas_.ok(); }
 
  private:
+  std::uint64_t pooled_allocation(std::uint32_t size_class) {
+    const std::uint8_t code = codes_.u8();
+    const std::uint64_t next = pools_.next(size_class, code < PoolModel::kListed ? code : 0);
+    const std::uint64_t latest = pools_.latest(size_class);
+    std::uint64_t address = next;
+    switch (code) {
+      case PoolModel::kInPool:
+        address = next + static_cast<std::uint64_t>(unzigzag(deltas_.varint())) * 16;
+        break;
+      case PoolModel::kNewPool:
+        address = PoolModel::first_block(apply_delta(PoolModel::pool_of(latest), deltas_.varint()));
+        break;
+      case PoolModel::kNear:
+        address = latest + static_cast<std::uint64_t>(unzigzag(deltas_.varint())) * 16;
+        break;
+      case PoolModel::kAnywhere:
+        address = apply_delta(latest, deltas_.varint());
+        break;
+      default:
+        if (code > PoolModel::kAnywhere || next == 0) return codes_.fail();
+    }
+    pools_.allocation(size_class, address);
+    return address;
+  }
+
   AddressModel model_;
+  PoolModel pools_;
   ByteReader codes_, deltas_;
 };
 

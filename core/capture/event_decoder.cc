@@ -41,7 +41,7 @@ bool EventDecoder::begin_allocation(Cursor& in, Event& event, std::uint64_t site
   event.allocator = site.allocator;
   event.number = live_.next_number();
   event.size += site.size;  // one of the two is 0
-  if (wants(columns_, Columns::address)) event.address = in.addresses.allocation(event.size);
+  if (wants(columns_, Columns::address)) event.address = in.addresses.allocation(event.allocator, event.size);
   live_.append({event.address, event.size, index(event.site)});
   in.reference = live_.next_number();
   return true;
@@ -60,7 +60,7 @@ bool EventDecoder::end_allocation(Cursor& in, Event& event, std::uint64_t number
   event.allocator = deallocator_of(definitions_.site(event.site).allocator);
   event.size = allocation->size;
   event.address = allocation->address;
-  if (wants(columns_, Columns::address)) in.addresses.deallocation(event.size, event.address);
+  if (wants(columns_, Columns::address)) in.addresses.deallocation(event.allocator, event.size, event.address);
   live_.erase(event.number);
   return true;
 }

@@ -8,10 +8,10 @@ void EventsWriter::add(const Event& event, ThreadId site_thread, bool fixed_size
     case Event::Kind::allocation:
       threads_.add(summary_.events, event.thread, site_thread);
       site_token(event.site, fixed_size, event.size);
-      addresses_.allocation(event.size, event.address);
+      addresses_.allocation(event.allocator, event.size, event.address);
       return began(event.size);
     case Event::Kind::deallocation:
-      return deallocation(event.number, event.thread, event.size, event.address);
+      return deallocation(event.number, event.thread, event.allocator, event.size, event.address);
     case Event::Kind::partial_deallocation:
       extended(Extended::partial_deallocation);
       tokens_.varint(summary_.first_allocation + summary_.allocations - event.number);

@@ -32,19 +32,21 @@ class EventsWriter {
   std::size_t bytes() const { return tokens_.size(); }
 
   // The next allocation, by `thread`, whose site it is.
-  void allocation(SiteId site, bool fixed_size, ThreadId thread, std::uint64_t size, std::uint64_t address) {
+  void allocation(SiteId site, bool fixed_size, ThreadId thread, Allocator allocator, std::uint64_t size,
+                  std::uint64_t address) {
     threads_.expect(thread);
     site_token(site, fixed_size, size);
-    addresses_.allocation(size, address);
+    addresses_.allocation(allocator, size, address);
     began(size);
   }
 
-  // The whole of allocation `number`.
-  void deallocation(std::uint64_t number, ThreadId thread, std::uint64_t size, std::uint64_t address) {
+  // The whole of allocation `number`, which is ended by `allocator` where all is well.
+  void deallocation(std::uint64_t number, ThreadId thread, Allocator allocator, std::uint64_t size,
+                    std::uint64_t address) {
     threads_.add(summary_.events, thread, threads_.previous());
     tokens_.varint(encode_delta(number, reference_) << 1);
     reference_ = number;
-    addresses_.deallocation(size, address);
+    addresses_.deallocation(allocator, size, address);
     ++summary_.deallocations;
     ended(size);
   }

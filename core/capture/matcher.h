@@ -105,6 +105,7 @@ class Matcher {
   struct Block {
     std::uint64_t number;
     std::uint64_t size;
+    Allocator deallocator;
   };
   // A deallocation, without an event. None: call `deallocate`.
   std::optional<Block> end_block(ProcessMemory& memory, std::uint64_t address, std::uint64_t stamp) {
@@ -156,7 +157,8 @@ class Matcher {
     memory.heap.insert(place, {address, number, index(site)});
   }
   Block remove(ProcessMemory& memory, LiveBlock* block) {
-    Block gone{block->number(), sizes_[block->site()].size};
+    const SiteSize& known = sizes_[block->site()];
+    Block gone{block->number(), known.size, known.deallocator};
     if (gone.size == SiteSize::kApart) [[unlikely]]
       gone.size = take_size(memory, gone.number);
     memory.heap.erase(block);

@@ -290,9 +290,10 @@ inline bool Collector::write_both(const Stream& stream, const Item& item, std::u
   const auto number = matcher_.pass_block(memory, address, size);
   if (!number) return false;
   note_time(stamp_of(item.head));
-  writer_->allocation(site, matcher_.has_fixed_size(site), stream.id, size, address);
+  const Allocator allocator = allocator_of(item.head);
+  writer_->allocation(site, matcher_.has_fixed_size(site), stream.id, allocator, size, address);
   note_time(end);
-  writer_->deallocation(*number, stream.id, size, address);
+  writer_->deallocation(*number, stream.id, deallocator_of(allocator), size, address);
   return true;
 }
 
@@ -326,7 +327,7 @@ inline void Collector::write_allocation(const Stream& stream, const Item& item, 
     return hand_over();
   }
   note_time(stamp);
-  writer_->allocation(site, matcher_.has_fixed_size(site), stream.id, size, address);
+  writer_->allocation(site, matcher_.has_fixed_size(site), stream.id, allocator_of(item.head), size, address);
 }
 
 inline void Collector::write_deallocation(const Stream& stream, const Item& item, ProcessMemory& memory) {
@@ -338,7 +339,7 @@ inline void Collector::write_deallocation(const Stream& stream, const Item& item
     return hand_over();
   }
   note_time(stamp);
-  writer_->deallocation(block->number, stream.id, block->size, address);
+  writer_->deallocation(block->number, stream.id, block->deallocator, block->size, address);
 }
 
 inline void Collector::note_time(std::uint64_t stamp) {

@@ -113,14 +113,98 @@ class FreeList:
         self.latest = 0
 
 
+class Pool:
+    def __init__(self, number, size_class):
+        self.number, self.size_class = number, size_class
+        self.freed = self.unused = 0  # blocks are numbered from 1
+        self.older = {}
+
+    def next(self):
+        block = self.freed or (self.unused if self.unused + self.size_class <= 1024 else 0)
+        return block and ((self.number << 14) + (block - 1) * 16) & MASK
+
+    def take(self, block):
+        """Unlinks it from the freed ones, if it is among the latest 256."""
+        before, at = None, self.freed
+        for _ in range(256):
+            if at in (0, block):
+                break
+            before, at = at, self.older[at]
+        if at != block:
+            self.unused = block + self.size_class + 1
+        elif before is None:
+            self.freed = self.older[block]
+        else:
+            self.older[before] = self.older[block]
+
+
+class Pools:
+    """Blocks of Python's allocator for small objects."""
+
+    def __init__(self, codes, deltas):
+        self.codes, self.deltas = codes, deltas
+        self.slots, self.lists, self.latest = {}, {}, {}
+
+    def pool_of(self, address, size_class):
+        number = address >> 14
+        slot = (number * 0x9E3779B97F4A7C15 & MASK) >> 52
+        pool = self.slots.get(slot)
+        if pool is None or (pool.number, pool.size_class) != (number, size_class):
+            if pool is not None and pool in self.lists.get(pool.size_class, []):
+                self.lists[pool.size_class].remove(pool)
+            pool = self.slots[slot] = Pool(number, size_class)
+        return pool, (address >> 4) % 1024 + 1
+
+    def allocation(self, size):
+        size_class = (max(size, 1) - 1) // 16
+        pools = self.lists.setdefault(size_class, [])
+        latest = self.latest.get(size_class, 0)
+        while pools and not pools[0].next():
+            del pools[0]
+        code = self.codes.u8()
+        if code < 60:
+            expect(code < len(pools) and pools[code].next(), "code of a pool")
+            address = pools[code].next()
+        elif code == 60:
+            address = (pools[0].next() if pools else 0) + 16 * self.deltas.signed()
+        elif code == 61:
+            address = (((latest >> 14) + self.deltas.signed()) << 14) + 48
+        else:
+            expect(code in (62, 63), "code of a pool")
+            address = latest + self.deltas.signed() * (16 if code == 62 else 1)
+        address &= MASK
+        pool, block = self.pool_of(address, size_class)
+        pool.take(block)
+        if pool in pools:
+            pools.remove(pool)
+        pools.insert(0, pool)
+        self.latest[size_class] = address
+        return address
+
+    def deallocation(self, size, address):
+        size_class = (max(size, 1) - 1) // 16
+        pool, block = self.pool_of(address, size_class)
+        pool.older[block], pool.freed = pool.freed, block
+        pools = self.lists.setdefault(size_class, [])
+        if pool not in pools:
+            pools.insert(0, pool)
+
+
+def is_pooled(allocator, size):
+    return 12 <= allocator <= 15 and size <= 512
+
+
 class Addresses:
     def __init__(self, codes, deltas):
         self.codes, self.deltas, self.lists, self.end = codes, deltas, {}, 0
+        self.pools = Pools(codes, deltas)
 
     def list_of(self, size):
         return self.lists.setdefault((size + 7) // 16 if size <= 1024 else 64 + size.bit_length(), FreeList())
 
-    def allocation(self, size):
+    def allocation(self, allocator, size):
+        if is_pooled(allocator, size):
+            return self.pools.allocation(size)
         code = self.codes.u8()
         free_list = self.list_of(size)
         if code < 32:
@@ -138,7 +222,9 @@ class Addresses:
         self.end = (address + max(32, (size + 23) // 16 * 16)) & MASK
         return free_list.latest
 
-    def deallocation(self, size, address):
+    def deallocation(self, allocator, size, address):
+        if is_pooled(allocator, size):
+            return self.pools.deallocation(size, address)
         freed = self.list_of(size).freed
         freed.append(address)
         del freed[:-32]
@@ -372,7 +458,7 @@ class Reader:
                 expect((where["size"] is None) == (code == 1), "varying size")
                 size = tokens.varint() if code == 1 else where["size"]
                 event = {"kind": "allocation", "allocator": where["allocator"], "site": site, "number": number, "size": size}
-                event["address"] = addresses.allocation(size)
+                event["address"] = addresses.allocation(where["allocator"], size)
                 live[number] = [site, event["address"], size]
                 number += 1
                 reference = number
@@ -388,7 +474,7 @@ class Reader:
                 event = {"kind": "deallocation" if token else "partial", "site": where, "number": which}
                 event["allocator"] = MUNMAP_OF.get(self.sites[where]["allocator"], 2)
                 if token:
-                    addresses.deallocation(size, address)
+                    addresses.deallocation(event["allocator"], size, address)
                     del live[which]
                 else:
                     size = tokens.varint()
