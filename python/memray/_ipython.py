@@ -17,6 +17,7 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class
 from IPython.display import HTML, IFrame, display
 
 from ._destination import FileDestination
+from ._progress import moving_bar
 from ._tracker import Tracker
 from .commands import main
 
@@ -73,9 +74,10 @@ def _report_options(options: argparse.Namespace) -> List[str]:
 
 @contextlib.contextmanager
 def _progress(shell: InteractiveShell, text: str) -> Iterator[None]:
-    """A bar that moves as long as this lasts, where there is a browser to move it."""
+    """A bar that moves as long as this lasts, below the cell or on the terminal."""
     if not hasattr(shell, "kernel"):
-        yield
+        with moving_bar(text):
+            yield
         return
     shown = display(HTML(f"<progress></progress> {text}"), display_id=True)
     try:

@@ -1,9 +1,14 @@
-"""A progress bar on stderr, where somebody can see it: on a terminal, or in a notebook."""
+"""Progress bars on stderr, where somebody can see them: on a terminal, or in a notebook."""
 
 from __future__ import annotations
 
+import contextlib
+import select
+import signal
+import subprocess
 import sys
 import time
+from typing import Iterator
 
 _WIDTH = 40
 
@@ -39,3 +44,46 @@ class Progress:
             sys.stderr.write("\r" + " " * (len(self._label) + _WIDTH + 6) + "\r")
             sys.stderr.flush()
             self._visible = False
+
+
+@contextlib.contextmanager
+def moving_bar(label: str) -> Iterator[None]:
+    """A bar on the terminal that moves as long as this lasts, from a second on.
+
+    A process of its own draws it: a thread would be part of what is recorded meanwhile, and would wait for the GIL.
+    """
+    if not sys.stderr.isatty() or not sys.executable:
+        yield
+        return
+    try:
+        drawing = subprocess.Popen([sys.executable, "-I", "-S", __file__, label], stdin=subprocess.PIPE)
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        drawing.communicate()
+
+
+def _draw(label: str) -> None:
+    """Until there is no more to be read from stdin."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    start = time.monotonic()
+    part = _WIDTH // 4
+    shown = False
+    while not select.select([sys.stdin], [], [], 0.2)[0]:
+        passed = time.monotonic() - start
+        if passed < 1.0:
+            continue
+        at = int(passed * 10) % (_WIDTH + part)
+        bar = "".join("━" if at - part <= i < at else " " for i in range(_WIDTH))
+        sys.stderr.write(f"\r{label} {bar} {int(passed)} s")
+        sys.stderr.flush()
+        shown = True
+    if shown:
+        sys.stderr.write("\r\033[K")
+
+
+if __name__ == "__main__":
+    _draw(sys.argv[1])

@@ -1,6 +1,8 @@
 """The magics, in IPython's terminal shell and in a real notebook."""
 import io
+import os
 import pathlib
+import pty
 import subprocess
 import sys
 
@@ -53,6 +55,32 @@ print(sorted(name for name in shell.user_ns if "memray" in name), shell.ast_tran
     for page in pages(tmp_path):
         assert "run_cell" not in page.read_text() and "run_ast_nodes" not in page.read_text()
     assert len(pages(tmp_path)) == 3
+
+
+def test_a_long_cell_has_a_bar_on_a_terminal(tmp_path):
+    wait = "import os, time\nwhile not os.path.exists('seen'): time.sleep(0.01)\nx = bytearray(7_000_000)"
+    master, terminal = pty.openpty()
+    text = SESSION + f"shell.run_cell({'%%memray_flamegraph' + chr(10) + wait!r})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", text, str(tmp_path)], stdin=terminal, stdout=terminal, stderr=terminal, close_fds=True
+    )
+    os.close(terminal)
+    written = b""
+    while True:
+        try:
+            some = os.read(master, 65536)
+        except OSError:  # nobody has the terminal open any more
+            break
+        written += some
+        if "Recording ".encode() in written and "━".encode() in written:
+            (tmp_path / "seen").touch()
+    os.close(master)
+    assert process.wait() == 0, written
+    bar = written.index("━".encode())
+    assert b"\r\x1b[K" in written[bar:]  # gone
+    assert written.rindex("Recording".encode()) < written.index(b"Results saved to")
+    (page,) = pages(tmp_path)
+    assert "_draw" not in page.read_text() and "moving_bar" not in page.read_text()
 
 
 def test_a_cell_that_is_no_python(tmp_path):
