@@ -127,15 +127,16 @@ class Pool:
         """Unlinks it from the freed ones, if it is among the latest 256."""
         before, at = None, self.freed
         for _ in range(256):
-            if at in (0, block):
+            if at == 0:
                 break
+            if at == block:
+                if before is None:
+                    self.freed = self.older[block]
+                else:
+                    self.older[before] = self.older[block]
+                return
             before, at = at, self.older[at]
-        if at != block:
-            self.unused = block + self.size_class + 1
-        elif before is None:
-            self.freed = self.older[block]
-        else:
-            self.older[before] = self.older[block]
+        self.unused = block + self.size_class + 1
 
 
 class Pools:

@@ -169,6 +169,9 @@ class StreamMaker {
     event.site = id;
     event.number = next_++;
     event.address = random_() >> below(60);
+    // In few pools, so that each has hundreds of freed blocks.
+    if (site.allocator == Allocator::pymalloc_calloc && below(8) != 0)
+      event.address = 0x7f00'0000'0000 + 16 * below(2 * 1024);
     event.size = site.fixed_size ? site.size : random_() >> (24 + below(40));
     live_[event.number] = {id, event.address, event.size, 1};
   }
