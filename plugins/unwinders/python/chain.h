@@ -60,18 +60,32 @@ inline bool differs(const Layout& layout, const Link& link) {
   return unequal(moment<kMoment>(layout, link.frame), link.moment);
 }
 
-// The innermost of links[from], ..., links[1] that differs; 0 if none does. The frame of links[from] is live; each
-// other frame is looked into only after a live one was found to point to it. links[0], links[-1], ... are unchanging.
+// Whether one of a group, of which `link` is the innermost, differs. The frame of `link` is live; each other frame is
+// looked into only after a live one was found to point to it.
+template <Moment kMoment>
+[[gnu::always_inline]] inline bool group_differs(const Layout& layout, const Link* link) {
+#pragma GCC unroll 8
+  for (std::uint32_t i = 0; i < kAtOnce; ++i)
+    if (differs<kMoment>(layout, *(link - i))) return true;
+  return false;
+}
+
+// Whether links[from], ..., links[1] are as they were. The frame of links[from] is live; links[0], links[-1], ... are
+// unchanging.
+template <Moment kMoment>
+[[gnu::always_inline]] inline bool are_unchanged(const Layout& layout, const Link* links, std::uint32_t from) {
+  for (const Link* link = links + from; link > links; link -= kAtOnce)
+    if (group_differs<kMoment>(layout, link)) return false;
+  return true;
+}
+
+// The innermost of them that is not; 0 if all are.
 template <Moment kMoment>
 inline std::uint32_t first_difference(const Layout& layout, const Link* links, std::uint32_t from) {
-  for (const Link* link = links + from; link > links; link -= kAtOnce) {
-#pragma GCC unroll 8
-    for (std::uint32_t i = 0; i < kAtOnce; ++i) {
-      if (__builtin_expect(differs<kMoment>(layout, *(link - i)), false))
-        return static_cast<std::uint32_t>(link - i - links);
-    }
-  }
-  return 0;
+  const Link* link = links + from;
+  while (link > links && !group_differs<kMoment>(layout, link)) link -= kAtOnce;
+  while (link > links && !differs<kMoment>(layout, *link)) --link;
+  return link > links ? static_cast<std::uint32_t>(link - links) : 0;
 }
 
 }  // namespace memray::python

@@ -26,27 +26,26 @@ struct ThreadState {
   std::uintptr_t state = 0;  // as found last
 };
 
-// The calling thread's state, or 0. CPython's own look into thread-specific data takes as long as verifying five
-// frames, so before 3.12 a thread that holds the GIL, as most do that allocate, is told by its state being the current
-// one. The state that a thread remembers may have been freed, and another thread may have one at its address now: so
-// whose it is is looked at, which is safe as the current one exists.
-inline std::uintptr_t thread_state(const Runtime& runtime, ThreadState& known) {
-  if (runtime.attached_thread_state) {
-    // The attached state is the right one in sub-interpreters; a thread that has released the GIL has none, but it
-    // still has the state that it will attach again.
-    const std::uintptr_t attached = runtime.attached_thread_state();
-    return attached != 0 ? attached : runtime.thread_state();
-  }
-  if (known.state != 0 && runtime.current_thread_state() == known.state &&
-      load<std::uintptr_t>(known.state + runtime.layout.thread_id) == known.self)
-    return known.state;
-  const std::uintptr_t state = runtime.thread_state();
-  if (runtime.current_thread_state) known.state = state;
-  return state;
+// The calling thread's state, or 0.
+inline std::uintptr_t thread_state(const Runtime& runtime) {
+  // The attached state is the right one in sub-interpreters; a thread that has released the GIL has none, but it still
+  // has the state that it will attach again.
+  const std::uintptr_t attached = runtime.attached_thread_state ? runtime.attached_thread_state() : 0;
+  return attached != 0 ? attached : runtime.thread_state();
 }
 
-inline std::uintptr_t top_frame(const Runtime& runtime, ThreadState& known) {
-  const std::uintptr_t thread = thread_state(runtime, known);
+// The same without calling anything, or 0: it has to be asked for. CPython's own look into thread-specific data takes
+// as long as verifying five frames, so before 3.12 a thread that holds the GIL, as most do that allocate, is told by
+// its state being the current one. The state that a thread remembers may have been freed, and another thread may have
+// one at its address now: so whose it is is looked at, which is safe as the current one exists.
+inline std::uintptr_t known_thread_state(const Runtime& runtime, const ThreadState& known) {
+  const std::atomic<std::uintptr_t>* const current = runtime.current_state;
+  if (!current || known.state == 0 || current->load(std::memory_order_relaxed) != known.state) return 0;
+  return load<std::uintptr_t>(known.state + runtime.layout.thread_id) == known.self ? known.state : 0;
+}
+
+// The innermost frame of the calling thread, whose state is `thread`.
+inline std::uintptr_t top_frame(const Runtime& runtime, std::uintptr_t thread) {
   if (thread == 0) return 0;
   // The states of daemon threads are freed under their feet.
   const auto finalizing = load<std::uintptr_t>(runtime.runtime.address + runtime.layout.finalizing);
@@ -57,10 +56,7 @@ inline std::uintptr_t top_frame(const Runtime& runtime, ThreadState& known) {
   }
   return frame;
 }
-inline std::uintptr_t top_frame(const Runtime& runtime) {
-  ThreadState unknown;
-  return top_frame(runtime, unknown);
-}
+inline std::uintptr_t top_frame(const Runtime& runtime) { return top_frame(runtime, thread_state(runtime)); }
 
 inline std::uintptr_t previous(const Layout& layout, std::uintptr_t frame) {
   return load<std::uintptr_t>(frame + layout.previous);

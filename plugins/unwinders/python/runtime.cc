@@ -1,7 +1,9 @@
 #include "runtime.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <initializer_list>
 
 namespace memray::python {
 
@@ -87,6 +89,35 @@ bool type_fits(const Runtime& runtime) {
   return name && std::strcmp(name, "code") == 0;
 }
 
+// The word that `function` returns if it does nothing else, or nullptr. On x86-64, in the forms that compilers give
+// "return global" and "return global.member".
+const std::atomic<std::uintptr_t>* word_returned_by([[maybe_unused]] std::uintptr_t (*function)()) {
+#if defined(__x86_64__)
+  const auto* code = reinterpret_cast<const std::uint8_t*>(function);
+  const auto starts_with = [&](std::initializer_list<std::uint8_t> bytes) {
+    return std::equal(bytes.begin(), bytes.end(), code);
+  };
+  const auto number_in = [&] {
+    std::int32_t number;
+    std::memcpy(&number, code + 3, sizeof number);
+    return static_cast<std::uintptr_t>(std::int64_t{number});
+  };
+  if (starts_with({0xf3, 0x0f, 0x1e, 0xfa})) code += 4;            // endbr64
+  const bool loads = starts_with({0x48, 0x8b, 0x05});              // mov n(%rip), %rax
+  if (!loads && !starts_with({0x48, 0x8d, 0x05})) return nullptr;  // lea n(%rip), %rax
+  std::uintptr_t at = reinterpret_cast<std::uintptr_t>(code) + 7 + number_in();
+  code += 7;
+  if (!(loads && starts_with({0xc3}))) {                                      // ret
+    if (!starts_with({0x48, 0x8b, 0x80}) || code[7] != 0xc3) return nullptr;  // mov n(%rax), %rax
+    if (loads) std::memcpy(&at, reinterpret_cast<const void*>(at), sizeof at);
+    at += number_in();
+  }
+  return reinterpret_cast<const std::atomic<std::uintptr_t>*>(at);
+#else
+  return nullptr;
+#endif
+}
+
 void use(Runtime& runtime, const char* (*get_version)()) {
   const MinorVersion version = parse_version(get_version(), runtime.version);
   host->describe("python_version", runtime.version);
@@ -102,7 +133,10 @@ void use(Runtime& runtime, const char* (*get_version)()) {
     host->warn("this build of Python has an unknown object layout: recording without Python stacks");
     return;
   }
-  if (version < 0x030c) runtime.attached_thread_state = nullptr;
+  if (version < 0x030c) {
+    runtime.attached_thread_state = nullptr;
+    if (runtime.current_thread_state) runtime.current_state = word_returned_by(runtime.current_thread_state);
+  }
   active.store(&runtime, std::memory_order_release);
 }
 

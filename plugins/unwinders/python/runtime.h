@@ -71,11 +71,13 @@ struct Runtime {
   std::uintptr_t (*thread_state)() = nullptr;           // PyGILState_GetThisThreadState
   std::uintptr_t (*attached_thread_state)() = nullptr;  // thread-local on 3.12 and later, else not used
   std::uintptr_t (*current_thread_state)() = nullptr;   // the same; before 3.12 that of whoever holds the GIL
-  Symbol runtime;                                       // _PyRuntime
-  Symbol code_type;                                     // PyCode_Type
-  Symbol text_type;                                     // PyUnicode_Type
-  Symbol bytes_type;                                    // PyBytes_Type
-  Symbol none;                                          // _Py_NoneStruct
+  // Where the latter is, before 3.12, if that could be found out.
+  const std::atomic<std::uintptr_t>* current_state = nullptr;
+  Symbol runtime;     // _PyRuntime
+  Symbol code_type;   // PyCode_Type
+  Symbol text_type;   // PyUnicode_Type
+  Symbol bytes_type;  // PyBytes_Type
+  Symbol none;        // _Py_NoneStruct
 };
 
 // Set by the plugin's attach, before any other function of it runs.

@@ -324,25 +324,29 @@ inline bool move_on(const Layout& layout, Stack& stack, std::uint32_t at, memray
   return true;
 }
 
-// Nearly always, the live top is one of the last links, and either nothing has changed or the top alone has moved on.
+// Nearly always, the live top is one of the last links, and it alone has moved on.
 template <Moment kMoment>
-inline void update(const Runtime& runtime, Stack& stack, std::uintptr_t top, memray_stack_change& change) {
+__attribute__((noinline)) void update_moved(const Runtime& runtime, Stack& stack, std::uintptr_t top,
+                                            memray_stack_change& change) {
   const Layout& layout = runtime.layout;
-  std::uint32_t at = stack.size;
-  if (top == stack.links[at].frame) [[likely]] {
-    const std::uint32_t moved = first_difference<kMoment>(layout, stack.links, at);
-    if (moved == 0) [[likely]] {
-      change = {stack.depth, 0, stack.words};
-      return;
-    }
-    if (moved != at) return update_changed<kMoment>(runtime, stack, top, change);
-  } else {
-    at = find(stack, top, at, 0);
-    if (at == 0) return update_changed<kMoment>(runtime, stack, top, change);
+  const std::uint32_t at = find(stack, top, stack.size, 0);
+  if (at != 0 && previous(layout, top) == stack.links[at].caller &&
+      are_unchanged<kMoment>(layout, stack.links, at - 1) && move_on<kMoment>(layout, stack, at, change))
+    return;
+  update_changed<kMoment>(runtime, stack, top, change);
+}
+
+// The most frequent case is that nothing has changed, and this is all there is to it: no call but at the end, so no
+// register has to be saved.
+template <Moment kMoment>
+[[gnu::always_inline]] inline void update(const Runtime& runtime, Stack& stack, std::uintptr_t top,
+                                          memray_stack_change& change) {
+  if (__builtin_expect(top == stack.links[stack.size].frame, true) &&
+      __builtin_expect(are_unchanged<kMoment>(runtime.layout, stack.links, stack.size), true)) {
+    change = {stack.depth, 0, stack.words};
+    return;
   }
-  if (previous(layout, top) != stack.links[at].caller || first_difference<kMoment>(layout, stack.links, at - 1) != 0 ||
-      !move_on<kMoment>(layout, stack, at, change))
-    update_changed<kMoment>(runtime, stack, top, change);
+  update_moved<kMoment>(runtime, stack, top, change);
 }
 
 }  // namespace
@@ -377,9 +381,11 @@ void prepare_walk(const Runtime& runtime) {
                 std::memory_order_release);
 }
 
-void update(Stack& stack, memray_stack_change& change) {
-  const Runtime* runtime = active_runtime();
-  const std::uintptr_t top = runtime ? top_frame(*runtime, stack.known) : 0;
+namespace {
+
+[[gnu::always_inline]] inline void update(const Runtime& runtime, Stack& stack, std::uintptr_t thread,
+                                          memray_stack_change& change) {
+  const std::uintptr_t top = top_frame(runtime, thread);
   if (__builtin_expect(top == 0, false)) return report_nothing(stack, change);
   const std::uint32_t generation = code_generation();
   if (__builtin_expect(stack.generation != generation, false)) {
@@ -388,12 +394,27 @@ void update(Stack& stack, memray_stack_change& change) {
   }
   switch (moments.load(std::memory_order_relaxed)) {
     case Moment::address:
-      return update<Moment::address>(*runtime, stack, top, change);
+      return update<Moment::address>(runtime, stack, top, change);
     case Moment::address_and_flag:
-      return update<Moment::address_and_flag>(*runtime, stack, top, change);
+      return update<Moment::address_and_flag>(runtime, stack, top, change);
     case Moment::index:
-      return update<Moment::index>(*runtime, stack, top, change);
+      return update<Moment::index>(runtime, stack, top, change);
   }
+}
+
+__attribute__((noinline)) void update_unknown(const Runtime& runtime, Stack& stack, memray_stack_change& change) {
+  stack.known.state = thread_state(runtime);
+  update(runtime, stack, stack.known.state, change);
+}
+
+}  // namespace
+
+void update(Stack& stack, memray_stack_change& change) {
+  const Runtime* runtime = active_runtime();
+  if (__builtin_expect(!runtime, false)) return report_nothing(stack, change);
+  const std::uintptr_t thread = known_thread_state(*runtime, stack.known);
+  if (thread == 0) return update_unknown(*runtime, stack, change);
+  update(*runtime, stack, thread, change);
 }
 
 }  // namespace memray::python
