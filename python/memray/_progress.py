@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Iterator
+from typing import Any, Callable, Iterator
 
 _WIDTH = 40
 
@@ -46,9 +46,24 @@ class Progress:
             self._visible = False
 
 
+class _Interrupting:
+    """A stream that ends the bar before anything is written to it."""
+
+    def __init__(self, stream: Any, end: Callable[[], None]) -> None:
+        self._stream = stream
+        self._end = end
+
+    def write(self, text: str) -> Any:
+        self._end()
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 @contextlib.contextmanager
 def moving_bar(label: str) -> Iterator[None]:
-    """A bar on the terminal that moves as long as this lasts, from a second on.
+    """A bar on the terminal that moves as long as this lasts and nothing is written, from a second on.
 
     A process of its own draws it: a thread would be part of what is recorded meanwhile, and would wait for the GIL.
     """
@@ -60,10 +75,22 @@ def moving_bar(label: str) -> Iterator[None]:
     except OSError:
         yield
         return
+
+    def end() -> None:
+        if drawing.stdin is not None and not drawing.stdin.closed:
+            drawing.stdin.close()
+            drawing.wait()
+
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = ours = _Interrupting(streams[0], end), _Interrupting(streams[1], end)  # type: ignore[assignment]
     try:
         yield
     finally:
-        drawing.communicate()
+        end()
+        if sys.stdout is ours[0]:
+            sys.stdout = streams[0]
+        if sys.stderr is ours[1]:
+            sys.stderr = streams[1]
 
 
 def _draw(label: str) -> None:

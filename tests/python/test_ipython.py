@@ -3,6 +3,7 @@ import io
 import os
 import pathlib
 import pty
+import select
 import subprocess
 import sys
 
@@ -58,7 +59,8 @@ print(sorted(name for name in shell.user_ns if "memray" in name), shell.ast_tran
 
 
 def test_a_long_cell_has_a_bar_on_a_terminal(tmp_path):
-    wait = "import os, time\nwhile not os.path.exists('seen'): time.sleep(0.01)\nx = bytearray(7_000_000)"
+    wait = "import os, time\nwhile not os.path.exists('seen'): time.sleep(0.01)\nx = bytearray(7_000_000)\n"
+    wait += "print('be', end='')\ntime.sleep(1.5)\nprint('hind')"
     master, terminal = pty.openpty()
     text = SESSION + f"shell.run_cell({'%%memray_flamegraph' + chr(10) + wait!r})"
     process = subprocess.Popen(
@@ -67,6 +69,8 @@ def test_a_long_cell_has_a_bar_on_a_terminal(tmp_path):
     os.close(terminal)
     written = b""
     while True:
+        if not select.select([master], [], [], 60)[0]:
+            process.kill()
         try:
             some = os.read(master, 65536)
         except OSError:  # nobody has the terminal open any more
@@ -77,7 +81,8 @@ def test_a_long_cell_has_a_bar_on_a_terminal(tmp_path):
     os.close(master)
     assert process.wait() == 0, written
     bar = written.index("━".encode())
-    assert b"\r\x1b[K" in written[bar:]  # gone
+    gone = written.index(b"\r\x1b[K", bar)
+    assert gone < written.index(b"behind")  # and does not come back between the two
     assert written.rindex("Recording".encode()) < written.index(b"Results saved to")
     (page,) = pages(tmp_path)
     assert "_draw" not in page.read_text() and "moving_bar" not in page.read_text()
