@@ -358,13 +358,15 @@ Stack* new_stack() {
     host->unmap(stack, kStackBytes);
     return nullptr;
   }
-  stack->known.self = pthread_self();
+  forget(*stack);
   return stack;
 }
 
+// Called in its thread, which may be another one than before.
 void forget(Stack& stack) {
   stack.size = 0;
   stack.depth = 0;
+  stack.known = {pthread_self(), 0};
 }
 
 void delete_stack(Stack& stack) {
