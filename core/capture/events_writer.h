@@ -51,8 +51,8 @@ class EventsWriter {
     ended(size);
   }
 
-  // What `allocation` and `deallocation` were just told, of a place with a fixed size, happens `count` times more, at
-  // the same time.
+  // What `allocation` and `deallocation` were just told, of a place with a fixed size and an address that is a multiple
+  // of 16 and not 0, happens `count` times more, at the same time.
   void repeat(std::uint64_t size, std::uint64_t count);
 
   // Any event. The site's thread and kind are only looked at for allocations.

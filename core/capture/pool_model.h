@@ -55,6 +55,7 @@ class PoolModel {
   }
   // How many pools are in front of the one whose next block is at `address`; kListed: too many, or it is not.
   std::uint32_t position(std::uint32_t size_class, std::uint64_t address) const {
+    if (address == 0) return kListed;  // means that there is no next block
     std::uint32_t pool = first_[size_class];
     std::uint32_t others = 0;
     for (; pool != 0 && others < kListed; ++others, pool = at(pool).behind)

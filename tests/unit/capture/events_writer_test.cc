@@ -143,6 +143,10 @@ TEST_CASE("addresses that no allocator would give come back as well") {
   addresses_round_trip(events);
 }
 
+TEST_CASE("address 0 comes back from a pool behind another one") {
+  addresses_round_trip({{true, 16, 16}, {true, 16, 0x40030}, {false, 16, 0}, {true, 16, 0}});
+}
+
 TEST_CASE("what is repeated is written as if it had been told each time") {
   const Allocator allocator = GENERATE(Allocator::malloc, Allocator::pymalloc_malloc);
   const std::uint64_t size = GENERATE(0u, 64u);
