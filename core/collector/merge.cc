@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t kBatch = 256;
 
 constexpr std::uint8_t item_of(std::uint64_t word) { return static_cast<std::uint8_t>(word); }
-constexpr std::uint8_t family_of(std::uint64_t word) { return item_of(word) & 0xf0; }
+using session::family_of;
 constexpr Allocator allocator_of(std::uint64_t word) { return static_cast<Allocator>(word & 0x0f); }
 constexpr std::uint64_t stamp_of(std::uint64_t word) { return word >> 8; }
 

@@ -98,8 +98,8 @@ class Stream {
 
   bool begin_repeats(const std::uint64_t* behind) {
     if (repeats_taken_ != 0) return true;
-    if (behind - begin_ < 2 || (behind[-2] & 0xf0) != session::kAllocation ||
-        (behind[-1] & 0xf0) != session::kDeallocation)
+    if (behind - begin_ < 2 || session::family_of(behind[-2]) != session::kAllocation ||
+        session::family_of(behind[-1]) != session::kDeallocation)
       return false;
     repeated = {behind[-2], behind[-1]};
     repeats_end = false;

@@ -103,9 +103,9 @@ __attribute__((noinline)) bool put_with_new_stamp(Thread* thread, const std::uin
   const Look found = look_at_clock(thread, address);
   if (!put_with_stamp(thread, words, found.stamp)) return false;
   if (!found.was_owner) return true;
-  thread->quick_end =
-      thread->cursor + (thread->end - thread->cursor < kWordsPerLook ? thread->end - thread->cursor : kWordsPerLook);
-  fetch_ahead(thread, kWordsPerLook);
+  const std::ptrdiff_t room = thread->end - thread->cursor;
+  thread->quick_end = thread->cursor + (room < kWordsPerLook ? room : kWordsPerLook);
+  fetch_ahead(thread, thread->quick_end);
   return true;
 }
 
@@ -125,7 +125,7 @@ inline bool put_quickly(Thread* thread, std::uint64_t item, std::uintptr_t addre
   }
   *cursor = item;
   thread->cursor = cursor + 1;
-  commit_items(thread);
+  commit(thread, 0);
   return true;
 }
 

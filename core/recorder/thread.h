@@ -128,25 +128,18 @@ inline void leave(Thread* thread) {
   thread->busy = 0;
 }
 
-// Where nothing is repeated.
-inline void commit_items(Thread* thread) {
+inline void commit(Thread* thread, std::uint32_t repeats) {
   const auto bytes = reinterpret_cast<char*>(thread->cursor) - reinterpret_cast<char*>(thread->chunk + 1);
-  thread->chunk->committed.store(session::committed_word(static_cast<std::uint32_t>(bytes), 0),
+  thread->chunk->committed.store(session::committed_word(static_cast<std::uint32_t>(bytes), repeats),
                                  std::memory_order_release);
 }
+inline void commit(Thread* thread) { commit(thread, thread->repeated.count); }
 
-inline void commit(Thread* thread) {
-  const auto bytes = reinterpret_cast<char*>(thread->cursor) - reinterpret_cast<char*>(thread->chunk + 1);
-  thread->chunk->committed.store(session::committed_word(static_cast<std::uint32_t>(bytes), thread->repeated.count),
-                                 std::memory_order_release);
-}
-
-// The collector's processor has what it has read last, and a store would have to wait until it is given back. Called
-// every few items.
-inline void fetch_ahead(const Thread* thread, std::ptrdiff_t words) {
+// Asks for the lines from the cursor to `end`. The collector's processor has what it has read last, and a store would
+// have to wait until it is given back.
+inline void fetch_ahead(const Thread* thread, const std::uint64_t* end) {
   constexpr std::ptrdiff_t kLine = 8;
-  for (const std::uint64_t* line = thread->cursor + kLine; line < thread->cursor + words && line < thread->end;
-       line += kLine) {
+  for (const std::uint64_t* line = thread->cursor + kLine; line < end; line += kLine) {
 #if defined(__x86_64__)
     asm volatile("prefetchw %0" ::"m"(*line));  // GCC's own, without options, does not ask for writing
 #else

@@ -109,6 +109,8 @@ struct ThreadName {
   std::uint32_t padding;
 };
 
+constexpr std::uint8_t family_of(std::uint64_t item) { return item & 0xf0; }
+
 constexpr std::uint64_t stamp_item(std::uint64_t stamp) { return kStamp | stamp << 8; }
 
 inline constexpr std::uint64_t kShortSizes = std::uint64_t{1} << 12;

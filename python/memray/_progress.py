@@ -81,16 +81,17 @@ def moving_bar(label: str) -> Iterator[None]:
             drawing.stdin.close()
             drawing.wait()
 
-    streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = ours = _Interrupting(streams[0], end), _Interrupting(streams[1], end)  # type: ignore[assignment]
+    before = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+    ours = {name: _Interrupting(stream, end) for name, stream in before.items()}
+    for name in ours:
+        setattr(sys, name, ours[name])
     try:
         yield
     finally:
         end()
-        if sys.stdout is ours[0]:
-            sys.stdout = streams[0]
-        if sys.stderr is ours[1]:
-            sys.stderr = streams[1]
+        for name in ours:
+            if getattr(sys, name) is ours[name]:  # else it was replaced, to stay so
+                setattr(sys, name, before[name])
 
 
 def _draw(label: str) -> None:
